@@ -1,0 +1,57 @@
+// A loaded model: configuration, weights, tokenizer and chat template.
+#pragma once
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "pronk/result.h"
+#include "pronk/tokenizer.h"
+
+namespace pronk {
+
+struct LlamaConfig;   // formats/llama_config.h
+struct LlamaWeights;  // model/llama_weights.h
+struct ModelSource;   // formats/model_source.h
+
+// How the forward pass computes.
+enum class Precision {
+  kFp32,  // weights dequantized exactly, float32 activations and cache: the reading that is
+          // compared with PyTorch
+  kHigh,  // two int8 planes for every activation block
+  kFast,  // the default: int8 activations, a second plane where a block stands out
+          // (docs/kernels.md)
+};
+
+struct LoadOptions {
+  Precision precision = Precision::kFast;
+  bool check = false;   // reads every weight and refuses NaN and infinity
+  int num_threads = 0;  // for loading; 0: the cores this process may use
+  std::function<void(std::int64_t done_bytes, std::int64_t total_bytes)> progress;
+};
+
+// Immutable after load; engines and trainers share it; thread-safe.
+class Model {
+ public:
+  static Result<std::shared_ptr<const Model>> load(const std::filesystem::path& path,
+                                                   const LoadOptions& options = {});
+  Model(const Model&) = delete;
+  Model& operator=(const Model&) = delete;
+  ~Model();
+
+  const LlamaConfig& config() const;
+  const LlamaWeights& weights() const;
+  const Tokenizer& tokenizer() const;
+  bool has_tokenizer() const;
+  const ModelSource& source() const;  // templates, generation defaults, licence, notes
+  Precision precision() const;
+  std::int64_t weight_bytes() const;  // resident, as loaded
+
+ private:
+  Model();
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace pronk
