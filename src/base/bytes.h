@@ -70,6 +70,12 @@ class ByteReader {
     return std::string_view(reinterpret_cast<const char*>(taken.data()), taken.size());
   }
 
+  // A length of 8 bytes, and that many bytes of text.
+  Result<std::string_view> counted_text() {
+    const auto size = PRONK_TRY(number<std::uint64_t>());
+    return text(size);
+  }
+
  private:
   std::span<const std::byte> bytes_;
   std::size_t position_;

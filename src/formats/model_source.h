@@ -50,7 +50,7 @@ class TensorSource {
   // GGUF), so that row h*K + i of the tensor is stored row h*K + 2i (i < K/2) or h*K + 2(i - K/2)
   // + 1.
   int interleaved_heads = 0;
-  std::vector<TensorPiece> pieces;  // cover it exactly; ordered by (row, column)
+  std::vector<TensorPiece> pieces = {};  // cover it exactly; ordered by (row, column)
 
   std::int64_t stored_row(std::int64_t row) const;
   // The row's bytes in `dtype`, if it lies in one piece and has no scales; else nullptr.

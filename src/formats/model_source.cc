@@ -1,0 +1,53 @@
+#include "formats/model_source.h"
+
+#include "tensor/dequantize.h"
+
+namespace pronk {
+
+std::int64_t TensorSource::stored_row(std::int64_t row) const {
+  if (interleaved_heads == 0) return row;
+  const std::int64_t head_dim = rows / interleaved_heads, half = head_dim / 2;
+  const std::int64_t i = row % head_dim;
+  return row - i + (i < half ? 2 * i : 2 * (i - half) + 1);
+}
+
+const std::byte* TensorSource::raw_row(std::int64_t row) const {
+  const std::int64_t stored = stored_row(row);
+  for (const TensorPiece& piece : pieces)
+    if (stored >= piece.row_begin && stored < piece.row_begin + piece.num_rows &&
+        piece.num_columns == columns && !piece.scales)
+      return piece.data + (stored - piece.row_begin) * piece.row_stride;
+  return nullptr;
+}
+
+namespace {
+
+// value = stored * scale, with the scales of the row's blocks.
+void apply_scales(const TensorPiece& piece, std::int64_t row, float* values) {
+  const std::int64_t width = piece.scale_columns > 0 ? piece.scale_columns : piece.num_columns;
+  const std::int64_t blocks_per_row = (piece.num_columns + width - 1) / width;
+  const std::int64_t block_row = piece.scale_rows > 0 ? row / piece.scale_rows : 0;
+  const float* scales = piece.scales + block_row * blocks_per_row;
+  for (std::int64_t j = 0; j < piece.num_columns; ++j) values[j] *= scales[j / width];
+}
+
+}  // namespace
+
+void TensorSource::read_row(std::int64_t row, float* out) const {
+  const std::int64_t stored = stored_row(row);
+  for (const TensorPiece& piece : pieces) {
+    const std::int64_t r = stored - piece.row_begin;
+    if (r < 0 || r >= piece.num_rows) continue;
+    float* values = out + piece.column_begin;
+    dequantize_row(dtype, piece.data + r * piece.row_stride, piece.num_columns, values);
+    if (piece.scales) apply_scales(piece, r, values);
+  }
+}
+
+std::int64_t ModelSource::weight_bytes() const {
+  std::int64_t sum = 0;
+  for (const auto& [name, tensor] : tensors) sum += tensor.size_bytes();
+  return sum;
+}
+
+}  // namespace pronk
