@@ -1,0 +1,15 @@
+// An island: see kernel_table.h and tools/check_weak_symbols.sh.
+#include <immintrin.h>
+
+#include "kernels/kernel_table.h"
+
+#define PRONK_ISA avx2
+// clang-format off
+#include "kernels/linear.inc.h"
+#include "kernels/vector.inc.h"
+// clang-format on
+
+namespace pronk::kernels {
+extern const KernelTable kAvx2;
+const KernelTable kAvx2{"avx2", avx2::kLinear, avx2::kVector};
+}  // namespace pronk::kernels

@@ -1,0 +1,15 @@
+// An island: see kernel_table.h and tools/check_weak_symbols.sh.
+#include <immintrin.h>
+
+#include "kernels/kernel_table.h"
+
+#define PRONK_ISA avx2_vnni
+// clang-format off
+#include "kernels/linear.inc.h"
+#include "kernels/vector.inc.h"
+// clang-format on
+
+namespace pronk::kernels {
+extern const KernelTable kAvx2Vnni;
+const KernelTable kAvx2Vnni{"avx2_vnni", avx2_vnni::kLinear, avx2_vnni::kVector};
+}  // namespace pronk::kernels

@@ -1,0 +1,15 @@
+// An island: see kernel_table.h and tools/check_weak_symbols.sh.
+#include <immintrin.h>
+
+#include "kernels/kernel_table.h"
+
+#define PRONK_ISA avx512_vnni
+// clang-format off
+#include "kernels/linear.inc.h"
+#include "kernels/vector.inc.h"
+// clang-format on
+
+namespace pronk::kernels {
+extern const KernelTable kAvx512Vnni;
+const KernelTable kAvx512Vnni{"avx512_vnni", avx512_vnni::kLinear, avx512_vnni::kVector};
+}  // namespace pronk::kernels

@@ -1,0 +1,16 @@
+// An island: see kernel_table.h and tools/check_weak_symbols.sh.
+#include <immintrin.h>
+
+#include "kernels/kernel_table.h"
+
+#define PRONK_ISA avx512_vnni_bf16
+// clang-format off
+#include "kernels/linear.inc.h"
+#include "kernels/vector.inc.h"
+// clang-format on
+
+namespace pronk::kernels {
+extern const KernelTable kAvx512VnniBf16;
+const KernelTable kAvx512VnniBf16{"avx512_vnni_bf16", avx512_vnni_bf16::kLinear,
+                                  avx512_vnni_bf16::kVector};
+}  // namespace pronk::kernels

@@ -1,0 +1,91 @@
+// Compiled for the baseline CPU: the question "may I use AVX-512?" must not itself use it.
+#include "kernels/isa.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <cstdlib>
+#include <string_view>
+#include <vector>
+
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
+namespace pronk::kernels {
+
+extern const KernelTable kScalar;
+
+#if defined(__x86_64__)
+extern const KernelTable kAvx2, kAvx2Vnni, kAvx512Vnni, kAvx512VnniBf16;
+
+namespace {
+
+// __builtin_cpu_supports also asks whether the system saves the registers; clang 14 does not know
+// these two names, which need no registers beyond AVX2's.
+bool has_f16c() {
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  return __get_cpuid(1, &a, &b, &c, &d) && (c & (1u << 29));
+}
+bool has_avx_vnni() {
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  return __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a & (1u << 4));
+}
+
+void add_x86_tables(std::vector<const KernelTable*>& tables) {
+  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && has_f16c();
+  const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") &&
+                      __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
+                      __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vnni");
+  if (avx512 && __builtin_cpu_supports("avx512bf16")) tables.push_back(&kAvx512VnniBf16);
+  if (avx512) tables.push_back(&kAvx512Vnni);
+  if (avx2 && has_avx_vnni()) tables.push_back(&kAvx2Vnni);
+  if (avx2) tables.push_back(&kAvx2);
+}
+
+}  // namespace
+#endif
+
+std::span<const KernelTable* const> usable_tables() {
+  static const std::vector<const KernelTable*> usable = [] {
+    std::vector<const KernelTable*> tables;
+#if defined(__x86_64__)
+    add_x86_tables(tables);
+#endif
+    tables.push_back(&kScalar);
+    return tables;
+  }();
+  return usable;
+}
+
+namespace {
+
+const KernelTable* find_usable(std::string_view name) {
+  for (const KernelTable* t : usable_tables())
+    if (name == t->name) return t;
+  return nullptr;
+}
+
+}  // namespace
+
+Status check_isa_choice() {
+  const char* name = std::getenv("PRONK_ISA");
+  if (!name || !*name || find_usable(name)) return Ok{};
+  std::vector<std::string_view> names;
+  for (const KernelTable* t : usable_tables()) names.emplace_back(t->name);
+  return error(Code::kInvalidArgument,
+               fmt::format("PRONK_ISA: '{}' is not a set of kernels that this CPU can run; use one "
+                           "of {}, or unset it",
+                           name, fmt::join(names, ", ")));
+}
+
+const KernelTable& table() {
+  static const KernelTable& chosen = []() -> const KernelTable& {
+    const char* name = std::getenv("PRONK_ISA");
+    const KernelTable* named = name ? find_usable(name) : nullptr;
+    return named ? *named : *usable_tables().front();
+  }();
+  return chosen;
+}
+
+}  // namespace pronk::kernels

@@ -1,0 +1,16 @@
+// The inner loops of one instruction set, as plain function pointers. Wide files (avx2.cc, ...) see
+// this header, linear_kernels.h and vector_kernels.h only, so these include C headers alone;
+// choosing a table is in isa.h.
+#pragma once
+#include "kernels/linear_kernels.h"
+#include "kernels/vector_kernels.h"
+
+namespace pronk::kernels {
+
+struct KernelTable {
+  const char* name;  // "avx512_vnni": what PRONK_ISA, logs and test labels say
+  LinearKernels linear;
+  VectorKernels vector;
+};
+
+}  // namespace pronk::kernels

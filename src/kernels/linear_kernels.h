@@ -1,0 +1,69 @@
+// Linear layers: y[T, rows] = x[T, columns] · W[rows, columns]ᵀ with W in any stored type. C
+// headers only (see kernel_table.h).
+//
+// Weights are packed in panels of 32 rows (kernels/pack.h); one call computes one panel for all T
+// rows of activations, and the caller splits the panels over threads. Every output is one chain of
+// operations in the order of the columns, so its bits do not depend on T, on the rows beside it, on
+// the split over threads; and for block types (all but F32, F16, BF16, F8E4M3) not on the
+// instruction set either.
+#pragma once
+#include <stdint.h>
+
+namespace pronk::kernels {
+
+inline constexpr int kPanelRows = 32;
+inline constexpr int kActivationBlock = 32;  // columns that share one activation scale
+inline constexpr int kNumWeightTypes = 17;   // DType's values, in its order
+
+// How a block of 32 activations x stands as integers: x ≈ scale · (multiplier · high + low).
+// multiplier is 1 (low is all zeros, scale = max|x| / 127), or 254 for a block that stands out in
+// its row (scale = max|x| / (127 · 254), about 16 bits). A block with a NaN or an infinity has a
+// NaN scale and zeros.
+struct ActivationBlock {
+  float scale;
+  int32_t multiplier;
+  int32_t negated_sums[2];  // −Σ (multiplier · high + low) over columns 0-15 and 16-31
+  int32_t negated_sum;      // both together
+  float scaled_sums[2];     // scale · Σ (multiplier · high + low), the same
+  float scaled_sum;
+};
+
+// Which blocks of a row get a second plane (low): those whose scale² is over 4 times the row's mean
+// scale² (kFast), or all of them (kHigh). Depends on nothing but the row.
+enum class SecondPlane : uint8_t { kFast, kHigh };
+
+// What a weight type wants to be multiplied with.
+enum class ActivationKind : uint8_t { kInt8, kBF16, kF32 };
+
+// T rows of activations, as much of it as the kinds in use need; the rest may be null. Row t of an
+// array with n elements a row begins at t·n.
+struct Activations {
+  int num_rows = 0;
+  int columns = 0;
+  // kInt8: columns is a multiple of 32.
+  int8_t* high = nullptr;             // [T, columns]
+  int8_t* low = nullptr;              // [T, columns]
+  ActivationBlock* blocks = nullptr;  // [T, columns / 32]
+  uint8_t* stands_out = nullptr;      // [T, columns / 32]: 1 where multiplier is 254
+  // kBF16: [T, columns rounded up to even], the odd column's partner is 0.
+  uint16_t* bf16 = nullptr;
+  // kF32: [T, columns]
+  const float* f32 = nullptr;
+};
+
+struct LinearKernels {
+  // Fills row t of high, low, blocks, stands_out from x[columns], columns a multiple of 32.
+  void (*quantize_row)(const float* x, SecondPlane rule, const Activations& out, int t);
+
+  // Fills row t of bf16 from x[columns]: round to nearest, ties to even; NaN stays NaN.
+  void (*round_row)(const float* x, const Activations& out, int t);
+
+  ActivationKind activation_kind[kNumWeightTypes];
+
+  // y[t · y_stride + r] = Σ_k x[t, k] · W[r, k] for the first num_rows (1-32) rows of a packed
+  // panel and all t. One thread; nothing but y is written.
+  void (*multiply_panel[kNumWeightTypes])(const void* panel, const Activations& x, int num_rows,
+                                          float* y, int64_t y_stride);
+};
+
+}  // namespace pronk::kernels

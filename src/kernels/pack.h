@@ -1,0 +1,30 @@
+// From rows of stored weights to packed panels of 32 rows, which take the same number of bytes.
+// Layouts: docs/kernels.md.
+#pragma once
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+#include "kernels/linear_kernels.h"
+#include "tensor/dtype.h"
+
+namespace pronk::kernels {
+
+inline std::int64_t num_panels(std::int64_t rows) { return (rows + kPanelRows - 1) / kPanelRows; }
+
+// 32 · row_bytes(type, columns), and for BF16 with an odd number of columns 64 more. columns must
+// be a multiple of the type's block size.
+std::int64_t panel_bytes(DType type, std::int64_t columns);
+
+// Where the 32 rows of a panel stand, in any order; null for the rows that the last panel of a
+// matrix lacks, which become zeros.
+using PanelRows = std::array<const std::byte*, kPanelRows>;
+
+// Writes panel_bytes(type, columns) bytes. `out` needs no alignment; 64 is faster. Any thread.
+void pack_panel(DType type, const PanelRows& rows, int columns, std::byte* out);
+
+// The weights' exact values (dequantize_row) as a panel of type F32, for the fp32 reading: at most
+// `columns` · 128 bytes. `scratch` holds columns floats.
+void pack_panel_f32(DType type, const PanelRows& rows, int columns, float* scratch, std::byte* out);
+
+}  // namespace pronk::kernels

@@ -1,0 +1,74 @@
+// Sixteen floats as two AVX2 registers. Included once per table, inside its namespace.
+
+struct Lanes {
+  __m256 lo, hi;
+};
+
+constexpr int kQueryRows = 2;  // query rows whose scores are computed together
+
+static inline Lanes load(const float* p) { return {_mm256_loadu_ps(p), _mm256_loadu_ps(p + 8)}; }
+static inline void store(float* p, Lanes a) {
+  _mm256_storeu_ps(p, a.lo);
+  _mm256_storeu_ps(p + 8, a.hi);
+}
+// The first n < 16 lanes; the others are `fill`.
+static inline Lanes load_first(const float* p, int n, float fill) {
+  float buffer[16];
+  for (int i = 0; i < 16; ++i) buffer[i] = i < n ? p[i] : fill;
+  return load(buffer);
+}
+static inline void store_first(float* p, Lanes a, int n) {
+  float buffer[16];
+  store(buffer, a);
+  for (int i = 0; i < n; ++i) p[i] = buffer[i];
+}
+static inline Lanes load(const uint16_t* p) {  // bfloat16
+  const __m256i both = _mm256_loadu_si256((const __m256i*)p);
+  const __m256i lo = _mm256_cvtepu16_epi32(_mm256_castsi256_si128(both));
+  const __m256i hi = _mm256_cvtepu16_epi32(_mm256_extracti128_si256(both, 1));
+  return {_mm256_castsi256_ps(_mm256_slli_epi32(lo, 16)),
+          _mm256_castsi256_ps(_mm256_slli_epi32(hi, 16))};
+}
+static inline Lanes all(float x) { return {_mm256_set1_ps(x), _mm256_set1_ps(x)}; }
+static inline Lanes add(Lanes a, Lanes b) {
+  return {_mm256_add_ps(a.lo, b.lo), _mm256_add_ps(a.hi, b.hi)};
+}
+static inline Lanes sub(Lanes a, Lanes b) {
+  return {_mm256_sub_ps(a.lo, b.lo), _mm256_sub_ps(a.hi, b.hi)};
+}
+static inline Lanes mul(Lanes a, Lanes b) {
+  return {_mm256_mul_ps(a.lo, b.lo), _mm256_mul_ps(a.hi, b.hi)};
+}
+static inline Lanes div(Lanes a, Lanes b) {
+  return {_mm256_div_ps(a.lo, b.lo), _mm256_div_ps(a.hi, b.hi)};
+}
+static inline Lanes fma(Lanes a, Lanes b, Lanes c) {  // a b + c, rounded once
+  return {_mm256_fmadd_ps(a.lo, b.lo, c.lo), _mm256_fmadd_ps(a.hi, b.hi, c.hi)};
+}
+// b where either is NaN.
+static inline Lanes max(Lanes a, Lanes b) {
+  return {_mm256_max_ps(a.lo, b.lo), _mm256_max_ps(a.hi, b.hi)};
+}
+static inline Lanes min(Lanes a, Lanes b) {
+  return {_mm256_min_ps(a.lo, b.lo), _mm256_min_ps(a.hi, b.hi)};
+}
+static inline Lanes nearest(Lanes a) {  // integer, ties to even
+  return {_mm256_round_ps(a.lo, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC),
+          _mm256_round_ps(a.hi, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)};
+}
+static inline Lanes where_less(Lanes a, Lanes b, Lanes yes, Lanes no) {  // a < b ? yes : no
+  return {_mm256_blendv_ps(no.lo, yes.lo, _mm256_cmp_ps(a.lo, b.lo, _CMP_LT_OQ)),
+          _mm256_blendv_ps(no.hi, yes.hi, _mm256_cmp_ps(a.hi, b.hi, _CMP_LT_OQ))};
+}
+static inline __m256 power_of_two_half(__m256 n) {
+  const __m256i exponent = _mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127));
+  return _mm256_castsi256_ps(_mm256_slli_epi32(exponent, 23));
+}
+// 2^n for whole n in [-126, 127]; NaN gives anything.
+static inline Lanes power_of_two(Lanes n) {
+  return {power_of_two_half(n.lo), power_of_two_half(n.hi)};
+}
+static inline bool any_nan(Lanes a) {
+  return _mm256_movemask_ps(_mm256_cmp_ps(a.lo, a.lo, _CMP_UNORD_Q)) |
+         _mm256_movemask_ps(_mm256_cmp_ps(a.hi, a.hi, _CMP_UNORD_Q));
+}

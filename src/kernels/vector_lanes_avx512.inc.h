@@ -1,0 +1,42 @@
+// Sixteen floats as one AVX-512 register. Included once per table, inside its namespace.
+
+using Lanes = __m512;
+
+constexpr int kQueryRows = 8;  // query rows whose scores are computed together: 16 accumulators
+
+static inline Lanes load(const float* p) { return _mm512_loadu_ps(p); }
+static inline void store(float* p, Lanes a) { _mm512_storeu_ps(p, a); }
+// The first n < 16 lanes; the others are `fill`.
+static inline Lanes load_first(const float* p, int n, float fill) {
+  return _mm512_mask_loadu_ps(_mm512_set1_ps(fill), (__mmask16)((1u << n) - 1), p);
+}
+static inline void store_first(float* p, Lanes a, int n) {
+  _mm512_mask_storeu_ps(p, (__mmask16)((1u << n) - 1), a);
+}
+static inline Lanes load(const uint16_t* p) {  // bfloat16
+  const __m512i wide = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i*)p));
+  return _mm512_castsi512_ps(_mm512_slli_epi32(wide, 16));
+}
+static inline Lanes all(float x) { return _mm512_set1_ps(x); }
+static inline Lanes add(Lanes a, Lanes b) { return _mm512_add_ps(a, b); }
+static inline Lanes sub(Lanes a, Lanes b) { return _mm512_sub_ps(a, b); }
+static inline Lanes mul(Lanes a, Lanes b) { return _mm512_mul_ps(a, b); }
+static inline Lanes div(Lanes a, Lanes b) { return _mm512_div_ps(a, b); }
+static inline Lanes fma(Lanes a, Lanes b, Lanes c) {
+  return _mm512_fmadd_ps(a, b, c);
+}  // a b + c, rounded once
+// b where either is NaN.
+static inline Lanes max(Lanes a, Lanes b) { return _mm512_max_ps(a, b); }
+static inline Lanes min(Lanes a, Lanes b) { return _mm512_min_ps(a, b); }
+static inline Lanes nearest(Lanes a) {  // integer, ties to even
+  return _mm512_roundscale_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+}
+static inline Lanes where_less(Lanes a, Lanes b, Lanes yes, Lanes no) {  // a < b ? yes : no
+  return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(a, b, _CMP_LT_OQ), no, yes);
+}
+// 2^n for whole n in [-126, 127]; NaN gives anything.
+static inline Lanes power_of_two(Lanes n) {
+  const __m512i exponent = _mm512_add_epi32(_mm512_cvtps_epi32(n), _mm512_set1_epi32(127));
+  return _mm512_castsi512_ps(_mm512_slli_epi32(exponent, 23));
+}
+static inline bool any_nan(Lanes a) { return _mm512_cmp_ps_mask(a, a, _CMP_UNORD_Q) != 0; }

@@ -1,0 +1,92 @@
+// Sixteen floats as an array: what the wide lanes are tested against. Included once per table,
+// inside its namespace.
+
+struct Lanes {
+  float v[16];
+};
+
+constexpr int kQueryRows = 2;  // query rows whose scores are computed together
+
+static inline Lanes load(const float* p) {
+  Lanes r;
+  for (int i = 0; i < 16; ++i) r.v[i] = p[i];
+  return r;
+}
+static inline void store(float* p, Lanes a) {
+  for (int i = 0; i < 16; ++i) p[i] = a.v[i];
+}
+// The first n < 16 lanes; the others are `fill`.
+static inline Lanes load_first(const float* p, int n, float fill) {
+  Lanes r;
+  for (int i = 0; i < 16; ++i) r.v[i] = i < n ? p[i] : fill;
+  return r;
+}
+static inline void store_first(float* p, Lanes a, int n) {
+  for (int i = 0; i < n; ++i) p[i] = a.v[i];
+}
+static inline float bf16_value(uint16_t bits) {
+  uint32_t wide = (uint32_t)bits << 16;
+  float f;
+  memcpy(&f, &wide, 4);
+  return f;
+}
+static inline Lanes load(const uint16_t* p) {  // bfloat16
+  Lanes r;
+  for (int i = 0; i < 16; ++i) r.v[i] = bf16_value(p[i]);
+  return r;
+}
+static inline Lanes all(float x) {
+  Lanes r;
+  for (int i = 0; i < 16; ++i) r.v[i] = x;
+  return r;
+}
+static inline Lanes add(Lanes a, Lanes b) {
+  for (int i = 0; i < 16; ++i) a.v[i] += b.v[i];
+  return a;
+}
+static inline Lanes sub(Lanes a, Lanes b) {
+  for (int i = 0; i < 16; ++i) a.v[i] -= b.v[i];
+  return a;
+}
+static inline Lanes mul(Lanes a, Lanes b) {
+  for (int i = 0; i < 16; ++i) a.v[i] *= b.v[i];
+  return a;
+}
+static inline Lanes div(Lanes a, Lanes b) {
+  for (int i = 0; i < 16; ++i) a.v[i] /= b.v[i];
+  return a;
+}
+static inline Lanes fma(Lanes a, Lanes b, Lanes c) {  // a b + c, rounded once
+  for (int i = 0; i < 16; ++i) a.v[i] = __builtin_fmaf(a.v[i], b.v[i], c.v[i]);
+  return a;
+}
+// As x86 has it: b where either is NaN.
+static inline Lanes max(Lanes a, Lanes b) {
+  for (int i = 0; i < 16; ++i) a.v[i] = a.v[i] > b.v[i] ? a.v[i] : b.v[i];
+  return a;
+}
+static inline Lanes min(Lanes a, Lanes b) {
+  for (int i = 0; i < 16; ++i) a.v[i] = a.v[i] < b.v[i] ? a.v[i] : b.v[i];
+  return a;
+}
+static inline Lanes nearest(Lanes a) {  // integer, ties to even
+  for (int i = 0; i < 16; ++i) a.v[i] = __builtin_nearbyintf(a.v[i]);
+  return a;
+}
+static inline Lanes where_less(Lanes a, Lanes b, Lanes yes, Lanes no) {  // a < b ? yes : no
+  for (int i = 0; i < 16; ++i) yes.v[i] = a.v[i] < b.v[i] ? yes.v[i] : no.v[i];
+  return yes;
+}
+// 2^n for whole n in [-126, 127]; NaN gives anything.
+static inline Lanes power_of_two(Lanes n) {
+  for (int i = 0; i < 16; ++i) {
+    uint32_t bits = (n.v[i] == n.v[i]) ? (uint32_t)((int)n.v[i] + 127) << 23 : 0;
+    memcpy(&n.v[i], &bits, 4);
+  }
+  return n;
+}
+static inline bool any_nan(Lanes a) {
+  for (int i = 0; i < 16; ++i)
+    if (a.v[i] != a.v[i]) return true;
+  return false;
+}
