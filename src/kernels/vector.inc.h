@@ -1,9 +1,381 @@
-// Compiled once per instruction set, inside its namespace; what differs between sets asks
-// __AVX512F__ and __AVX2__. No include guard, and everything static or in the unnamed namespace.
+// The functions of vector_kernels.h over `Lanes`, sixteen floats. Compiled once per instruction
+// set, inside its namespace; nothing here may depend on how wide a register is.
 namespace pronk::kernels::PRONK_ISA {
 namespace {
+namespace lanes {
 
-constexpr VectorKernels kVector{};
+#if defined(__AVX512F__)
+#include "kernels/vector_lanes_avx512.inc.h"
+#elif defined(__AVX2__)
+#include "kernels/vector_lanes_avx2.inc.h"
+#else
+#include "kernels/vector_lanes_scalar.inc.h"
+#endif
+
+constexpr float kInfinity = __builtin_inff();
+
+// ((lane 0 + lane 8) + (lane 4 + lane 12)) + ...: the one order in which lanes are ever added up.
+float sum_of(Lanes a) {
+  float s[16];
+  store(s, a);
+  for (int half = 8; half > 0; half /= 2)
+    for (int i = 0; i < half; ++i) s[i] += s[i + half];
+  return s[0];
+}
+
+float max_of(Lanes a) {
+  float s[16];
+  store(s, a);
+  for (int half = 8; half > 0; half /= 2)
+    for (int i = 0; i < half; ++i) s[i] = s[i] > s[i + half] ? s[i] : s[i + half];
+  return s[0];
+}
+
+// Calls whole(i) for i = 0, 16, ... and tail(i, n) for the last n < 16.
+template <class Whole, class Tail>
+inline void over(int64_t n, Whole whole, Tail tail) {
+  int64_t i = 0;
+  for (; i + 16 <= n; i += 16) whole(i);
+  if (i < n) tail(i, (int)(n - i));
+}
+
+// out = f(x, y) for n values.
+template <class F>
+inline void map2(const float* x, const float* y, int64_t n, float* out, F f) {
+  over(
+      n, [=](int64_t i) { store(out + i, f(load(x + i), load(y + i))); },
+      [=](int64_t i, int rest) {
+        store_first(out + i, f(load_first(x + i, rest, 0), load_first(y + i, rest, 0)), rest);
+      });
+}
+
+// x = n ln 2 + r with |r| <= ln 2 / 2; exp(r) by the polynomial of Cephes' expf (S. Moshier); 2^n
+// in two factors, because n may be 128.
+inline Lanes exp_of(Lanes x) {
+  const Lanes low = all(-87.33654f), high = all(88.72283f);
+  const Lanes c = min(high, max(low, x));  // NaN stays
+  const Lanes n = nearest(mul(c, all(1.44269504f)));
+  const Lanes r = fma(n, all(2.12194440e-4f), fma(n, all(-0.693359375f), c));
+  Lanes p = all(1.9875691500e-4f);
+  p = fma(p, r, all(1.3981999507e-3f));
+  p = fma(p, r, all(8.3334519073e-3f));
+  p = fma(p, r, all(4.1665795894e-2f));
+  p = fma(p, r, all(1.6666665459e-1f));
+  p = fma(p, r, all(5.0000001201e-1f));
+  const Lanes e = add(fma(p, mul(r, r), r), all(1.0f));
+  const Lanes half = nearest(mul(n, all(0.5f)));
+  const Lanes y = mul(mul(e, power_of_two(half)), power_of_two(sub(n, half)));
+  return where_less(x, low, all(0), where_less(high, x, all(kInfinity), y));
+}
+
+float exp_of_one(float x) {
+  float y[16];
+  store(y, exp_of(all(x)));
+  return y[0];
+}
+
+void exp_n(const float* x, int64_t n, float* out) {
+  map2(x, x, n, out, [](Lanes a, Lanes) { return exp_of(a); });
+}
+
+void add_n(const float* x, const float* y, int64_t n, float* out) {
+  map2(x, y, n, out, [](Lanes a, Lanes b) { return add(a, b); });
+}
+
+void scale_n(const float* x, float factor, int64_t n, float* out) {
+  map2(x, x, n, out, [f = all(factor)](Lanes a, Lanes) { return mul(a, f); });
+}
+
+// silu(x) = x / (1 + exp(-x)).
+void swiglu(float* gate, const float* up, int64_t n) {
+  map2(gate, up, n, gate, [](Lanes g, Lanes u) {
+    const Lanes silu = div(g, add(all(1), exp_of(sub(all(0), g))));
+    return mul(silu, u);
+  });
+}
+
+// The squares go to four rows of lanes in turn: 64 sums, added up in one order.
+void rms_norm(const float* x, const float* weight, int n, float eps, float* out) {
+  Lanes squares[4] = {all(0), all(0), all(0), all(0)};
+  int i = 0;
+  for (; i + 64 <= n; i += 64)
+    for (int j = 0; j < 4; ++j) {
+      const Lanes a = load(x + i + 16 * j);
+      squares[j] = fma(a, a, squares[j]);
+    }
+  for (int j = 0; i < n; i += 16, ++j) {
+    const Lanes a = n - i >= 16 ? load(x + i) : load_first(x + i, n - i, 0);
+    squares[j] = fma(a, a, squares[j]);
+  }
+  const float sum = sum_of(add(add(squares[0], squares[1]), add(squares[2], squares[3])));
+  const Lanes factor = all(1.0f / __builtin_sqrtf(sum / (float)n + eps));
+  map2(x, weight, n, out, [=](Lanes a, Lanes w) { return mul(mul(a, factor), w); });
+}
+
+inline void turn(Lanes& first, Lanes& second, Lanes cosine, Lanes sine) {
+  const Lanes turned = sub(mul(first, cosine), mul(second, sine));
+  second = add(mul(second, cosine), mul(first, sine));
+  first = turned;
+}
+
+void rope(float* x, const float* cosines, const float* sines, int num_heads, int head_dim) {
+  const int half = head_dim / 2;
+  for (int h = 0; h < num_heads; ++h, x += head_dim)
+    over(
+        half,
+        [=](int64_t i) {
+          Lanes a = load(x + i), b = load(x + half + i);
+          turn(a, b, load(cosines + i), load(sines + i));
+          store(x + i, a);
+          store(x + half + i, b);
+        },
+        [=](int64_t i, int rest) {
+          Lanes a = load_first(x + i, rest, 0), b = load_first(x + half + i, rest, 0);
+          turn(a, b, load_first(cosines + i, rest, 0), load_first(sines + i, rest, 0));
+          store_first(x + i, a, rest);
+          store_first(x + half + i, b, rest);
+        });
+}
+
+void f32_to_bf16(const float* x, int64_t n, uint16_t* out) {
+  for (int64_t i = 0; i < n; ++i) {
+    uint32_t bits;
+    __builtin_memcpy(&bits, x + i, 4);
+    const bool nan = (bits & 0x7fffffffu) > 0x7f800000u;
+    out[i] = (uint16_t)((nan ? bits | 0x400000u : bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
+  }
+}
+
+void bf16_to_f32(const uint16_t* x, int64_t n, float* out) {
+  for (int64_t i = 0; i < n; ++i) {
+    const uint32_t bits = (uint32_t)x[i] << 16;
+    __builtin_memcpy(out + i, &bits, 4);
+  }
+}
+
+// ---- attention ----
+
+// scores[r][key] = q[r] . k[key] for N rows, a page of 32 keys at a time: keys in lanes, so that
+// each score is one sequential sum over the head's dimensions.
+template <int N, class Stored>
+void score_rows(const AttendSplit& s, int row, int num_keys) {
+  const float* q = s.q + (int64_t)row * s.head_dim;
+  for (int page = 0; page * kPageKeys < num_keys; ++page) {
+    const Stored* keys = (const Stored*)s.pages[page];
+    Lanes sums[N][2];
+    for (int r = 0; r < N; ++r) sums[r][0] = sums[r][1] = all(0);
+    for (int d = 0; d < s.head_dim; ++d, keys += kPageKeys) {
+      const Lanes k0 = load(keys), k1 = load(keys + 16);
+      for (int r = 0; r < N; ++r) {
+        const Lanes a = all(q[r * s.head_dim + d]);
+        sums[r][0] = fma(a, k0, sums[r][0]);
+        sums[r][1] = fma(a, k1, sums[r][1]);
+      }
+    }
+    for (int r = 0; r < N; ++r) {
+      float* out = s.scores + r * kSplitKeys + page * kPageKeys;
+      store(out, sums[r][0]);
+      store(out + 16, sums[r][1]);
+    }
+  }
+}
+
+// scores = exp(scores - max) for the keys the row sees, 0 for the rest of num_keys.
+void weigh_row(float* scores, int num_visible, int num_keys, float* max_out, float* sum_out) {
+  auto visible = [=](int i) {
+    const int left = num_visible - i;
+    if (left >= 16) return load(scores + i);
+    return left > 0 ? load_first(scores + i, left, -kInfinity) : all(-kInfinity);
+  };
+  Lanes largest = all(-kInfinity);
+  for (int i = 0; i < num_visible; i += 16) largest = max(largest, visible(i));
+  const float top = num_visible > 0 ? max_of(largest) : 0;
+  Lanes sum = all(0);
+  for (int i = 0; i < num_keys; i += 16) {
+    const Lanes weight = exp_of(sub(visible(i), all(top)));
+    store(scores + i, weight);
+    sum = add(sum, weight);
+  }
+  *max_out = top;
+  *sum_out = sum_of(sum);
+}
+
+// value[r] = sum over keys of weight v for N rows and W x 16 columns: columns in lanes, keys in
+// order.
+template <int N, int W, class Stored>
+void mix_values(const AttendSplit& s, const AttendState& out, int row, int column, int num_keys) {
+  const int width = padded_head_dim(s.head_dim);
+  Lanes sums[N][W];
+  for (int r = 0; r < N; ++r)
+    for (int w = 0; w < W; ++w) sums[r][w] = all(0);
+  for (int begin = 0; begin < num_keys; begin += kPageKeys) {
+    const Stored* page = (const Stored*)s.pages[begin / kPageKeys];
+    const Stored* values = page + (int64_t)s.head_dim * kPageKeys + column;
+    const int end = num_keys < begin + kPageKeys ? num_keys : begin + kPageKeys;
+    for (int key = begin; key < end; ++key, values += width) {
+      Lanes v[W];
+      for (int w = 0; w < W; ++w) v[w] = load(values + 16 * w);
+      for (int r = 0; r < N; ++r) {
+        const Lanes a = all(s.scores[r * kSplitKeys + key]);
+        for (int w = 0; w < W; ++w) sums[r][w] = fma(a, v[w], sums[r][w]);
+      }
+    }
+  }
+  for (int r = 0; r < N; ++r)
+    for (int w = 0; w < W; ++w)
+      store(out.value + (int64_t)(row + r) * width + column + 16 * w, sums[r][w]);
+}
+
+template <int N, class Stored>
+void attend_rows(const AttendSplit& s, const AttendState& out, int row) {
+  static_assert(N <= kMaxQueryRows);
+  int num_keys = 0;
+  for (int r = row; r < row + N; ++r)
+    num_keys = s.num_visible[r] > num_keys ? s.num_visible[r] : num_keys;
+  score_rows<N, Stored>(s, row, num_keys);
+  for (int r = 0; r < N; ++r)
+    weigh_row(s.scores + r * kSplitKeys, s.num_visible[row + r], num_keys, out.max + row + r,
+              out.sum + row + r);
+  const int width = padded_head_dim(s.head_dim);
+  int column = 0;
+  for (; column + 32 <= width; column += 32)
+    mix_values<N, 2, Stored>(s, out, row, column, num_keys);
+  if (column < width) mix_values<N, 1, Stored>(s, out, row, column, num_keys);
+}
+
+// How many rows go together changes the speed and nothing else.
+template <class Stored>
+void attend(const AttendSplit& s, const AttendState& out) {
+  int row = 0;
+  for (; row + kQueryRows <= s.num_rows; row += kQueryRows)
+    attend_rows<kQueryRows, Stored>(s, out, row);
+  for (; row + 3 <= s.num_rows; row += 3) attend_rows<3, Stored>(s, out, row);
+  for (; row < s.num_rows; ++row) attend_rows<1, Stored>(s, out, row);
+}
+
+void attend_f32(const AttendSplit& s, const AttendState& out) { attend<float>(s, out); }
+void attend_bf16(const AttendSplit& s, const AttendState& out) { attend<uint16_t>(s, out); }
+
+void attend_fold(const AttendState& state, const AttendState& part, int num_rows, int head_dim) {
+  const int width = padded_head_dim(head_dim);
+  for (int r = 0; r < num_rows; ++r) {
+    if (part.sum[r] == 0) continue;  // it saw no key: the sum over one or more is at least 1
+    float* value = state.value + (int64_t)r * width;
+    const float* more = part.value + (int64_t)r * width;
+    const float top = state.max[r] > part.max[r] ? state.max[r] : part.max[r];
+    const float keep = exp_of_one(state.max[r] - top), take = exp_of_one(part.max[r] - top);
+    for (int i = 0; i < width; i += 16)
+      store(value + i, fma(load(more + i), all(take), mul(load(value + i), all(keep))));
+    state.sum[r] = __builtin_fmaf(part.sum[r], take, state.sum[r] * keep);
+    state.max[r] = top;
+  }
+}
+
+// ---- over the vocabulary ----
+
+constexpr int64_t kStretch = 1024;  // values whose floats are added up before they join a double
+
+// Calls f(begin, count) for the stretches of n values.
+template <class F>
+inline void over_stretches(int64_t n, F f) {
+  for (int64_t begin = 0; begin < n; begin += kStretch)
+    f(begin, n - begin < kStretch ? n - begin : kStretch);
+}
+
+bool has_nan(const float* x, int64_t n) {
+  bool nan = false;
+  for (int64_t i = 0; i < n; ++i) nan |= x[i] != x[i];
+  return nan;
+}
+
+// The largest value, NaN if there is any; *where is the first stretch that holds it.
+float largest_of(const float* x, int64_t n, int64_t* where) {
+  float best = -kInfinity;
+  bool nan = false;
+  *where = 0;
+  over_stretches(n, [&](int64_t begin, int64_t count) {
+    Lanes most = all(-kInfinity), zeros = all(0);  // 0 · a is NaN where a is not finite
+    over(
+        count,
+        [&](int64_t i) {
+          const Lanes a = load(x + begin + i);
+          most = max(most, a);
+          zeros = fma(a, all(0), zeros);
+        },
+        [&](int64_t i, int rest) {
+          most = max(most, load_first(x + begin + i, rest, -kInfinity));
+          zeros = fma(load_first(x + begin + i, rest, 0), all(0), zeros);
+        });
+    if (any_nan(zeros)) nan |= has_nan(x + begin, count);
+    const float top = max_of(most);
+    if (top > best) {
+      best = top;
+      *where = begin;
+    }
+  });
+  return nan ? __builtin_nanf("") : best;
+}
+
+int64_t argmax(const float* x, int64_t n) {
+  int64_t i;
+  const float best = largest_of(x, n, &i);
+  if (best != best) return -1;
+  while (x[i] != best) ++i;
+  return i;
+}
+
+// Σ exp(x - top); writes the terms where out is given.
+double sum_of_exp(const float* x, int64_t n, float top, float* out) {
+  double total = 0;
+  over_stretches(n, [&](int64_t begin, int64_t count) {
+    Lanes sum = all(0);
+    over(
+        count,
+        [&](int64_t i) {
+          const Lanes e = exp_of(sub(load(x + begin + i), all(top)));
+          if (out) store(out + begin + i, e);
+          sum = add(sum, e);
+        },
+        [&](int64_t i, int rest) {
+          const Lanes e = exp_of(sub(load_first(x + begin + i, rest, -kInfinity), all(top)));
+          if (out) store_first(out + begin + i, e, rest);
+          sum = add(sum, e);
+        });
+    total += (double)sum_of(sum);
+  });
+  return total;
+}
+
+double logsumexp(const float* x, int64_t n) {
+  int64_t where;
+  const float top = largest_of(x, n, &where);
+  if (top != top || top == kInfinity || top == -kInfinity) return (double)top;
+  return (double)top + __builtin_log(sum_of_exp(x, n, top, nullptr));
+}
+
+void softmax(float* x, int64_t n) {
+  int64_t where;
+  const float top = largest_of(x, n, &where);
+  const double sum = sum_of_exp(x, n, top, x);
+  scale_n(x, (float)(1 / sum), n, x);
+}
+
+bool all_finite(const float* x, int64_t n) {
+  Lanes zeros = all(0);  // 0 · x is NaN where x is not finite
+  over(
+      n, [&](int64_t i) { zeros = fma(load(x + i), all(0), zeros); },
+      [&](int64_t i, int rest) { zeros = fma(load_first(x + i, rest, 0), all(0), zeros); });
+  return !any_nan(zeros);
+}
+
+}  // namespace lanes
+
+constexpr VectorKernels kVector{
+    lanes::rms_norm,    lanes::rope,        lanes::swiglu,      lanes::add_n,
+    lanes::scale_n,     lanes::f32_to_bf16, lanes::bf16_to_f32, lanes::attend_f32,
+    lanes::attend_bf16, lanes::attend_fold, lanes::exp_n,       lanes::argmax,
+    lanes::logsumexp,   lanes::softmax,     lanes::all_finite,
+};
 
 }  // namespace
 }  // namespace pronk::kernels::PRONK_ISA

@@ -27,7 +27,7 @@ static inline void store_first(float* p, Lanes a, int n) {
 static inline float bf16_value(uint16_t bits) {
   uint32_t wide = (uint32_t)bits << 16;
   float f;
-  memcpy(&f, &wide, 4);
+  __builtin_memcpy(&f, &wide, 4);
   return f;
 }
 static inline Lanes load(const uint16_t* p) {  // bfloat16
@@ -81,7 +81,7 @@ static inline Lanes where_less(Lanes a, Lanes b, Lanes yes, Lanes no) {  // a < 
 static inline Lanes power_of_two(Lanes n) {
   for (int i = 0; i < 16; ++i) {
     uint32_t bits = (n.v[i] == n.v[i]) ? (uint32_t)((int)n.v[i] + 127) << 23 : 0;
-    memcpy(&n.v[i], &bits, 4);
+    __builtin_memcpy(&n.v[i], &bits, 4);
   }
   return n;
 }
