@@ -36,7 +36,7 @@ struct SamplingParams {
   int mirostat = 0;  // 0 or 2: in place of top-k, typical, top-p, min-p and XTC
   double mirostat_tau = 5;
   double mirostat_eta = 0.1;
-  std::map<TokenId, float> logit_bias;  // -infinity bans
+  std::map<TokenId, float> logit_bias = {};  // -infinity bans
   std::uint64_t seed = 0;
   int num_logprobs = -1;  // -1: none; n: the chosen token's and the n likeliest
 };

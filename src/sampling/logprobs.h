@@ -1,0 +1,16 @@
+// Log probabilities of the model's own distribution, before any sampler.
+#pragma once
+#include <span>
+#include <vector>
+
+#include "pronk/sampling.h"
+
+namespace pronk {
+
+// ln sum exp(x), given their maximum.
+double log_sum_exp(std::span<const float> logits, float max);
+
+// The n likeliest, likeliest first, the lower id first on a tie.
+std::vector<TokenLogprob> top_logprobs(std::span<const float> logits, double log_sum, int n);
+
+}  // namespace pronk

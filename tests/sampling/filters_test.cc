@@ -1,0 +1,147 @@
+#include "sampling/filters.h"
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <cmath>
+
+#include "sampling/fast_exp.h"
+#include "sampling/logprobs.h"
+#include "twins.h"
+
+namespace pronk {
+namespace {
+
+TEST(FastExp, IsWithinTwoUlpOfExp) {
+  for (float x = -87; x <= 0; x += 0.00037f) {
+    const double exact = std::exp(static_cast<double>(x));
+    const double ulp = std::nextafter(static_cast<float>(exact), 2.0f) - static_cast<float>(exact);
+    ASSERT_NEAR(exp_nonpositive(x), exact, 2 * ulp) << x;
+  }
+  EXPECT_EQ(exp_nonpositive(0), 1);
+  EXPECT_EQ(exp_nonpositive(-INFINITY), 0);
+  EXPECT_EQ(exp_nonpositive(-1e30f), 0);
+}
+
+// Runs a filter and its twin over many random rows and compares who is left. `margin` says how near
+// the twin's decision was to the other one; where float could not tell them apart the row is left.
+template <class Filter, class Twin>
+void compare(Filter filter, Twin twin_filter, int rows = 400) {
+  std::mt19937 rng(7);
+  for (int row = 0; row < rows; ++row) {
+    const int sizes[] = {1, 2, 3, 17, 100, 1000, 5000};
+    const std::vector<float> logits = twin::random_row(rng, sizes[row % 7]);
+    const double parameter = std::uniform_real_distribution<double>(0.001, 0.999)(rng);
+    Candidates c;
+    c.load(logits);
+    filter(c, parameter);
+    twin::Tokens t = twin::from_row(logits);
+    twin_filter(t, parameter);
+    ASSERT_EQ(c.ids, twin::ids(t)) << "row " << row << ", parameter " << parameter;
+    for (std::size_t i = 0; i < c.size(); ++i)
+      ASSERT_EQ(c.logits[i], logits[static_cast<std::size_t>(c.ids[i])]);
+  }
+}
+
+int as_k(double parameter) { return 1 + static_cast<int>(parameter * 120); }
+
+TEST(Filters, TopKKeepsWhatSortingKeeps) {
+  compare([](Candidates& c, double x) { keep_top_k(c, as_k(x)); },
+          [](twin::Tokens& t, double x) { twin::top_k(t, as_k(x)); });
+}
+
+TEST(Filters, TopPKeepsWhatSortingKeeps) { compare(keep_top_p, twin::top_p); }
+
+TEST(Filters, MinPKeepsWhatItsDefinitionKeeps) { compare(keep_min_p, twin::min_p); }
+
+TEST(Filters, TypicalKeepsWhatSortingKeeps) {
+  // Ties in surprise stand in the order of ids in both; rounded rows have many.
+  compare(keep_typical, [](twin::Tokens& t, double p) {
+    std::sort(t.begin(), t.end(),
+              [](const twin::Token& a, const twin::Token& b) { return a.id < b.id; });
+    twin::typical(t, p);
+  });
+}
+
+TEST(Filters, XtcKeepsTheLeastOfTheTopChoices) {
+  compare([](Candidates& c, double x) { keep_xtc(c, x / 2); },
+          [](twin::Tokens& t, double x) { twin::xtc(t, x / 2); });
+}
+
+TEST(Filters, MirostatKeepsWhatIsNoMoreSurprisingThanMu) {
+  compare([](Candidates& c, double x) { keep_mirostat(c, x * 12); },
+          [](twin::Tokens& t, double x) { twin::mirostat(t, x * 12); });
+}
+
+TEST(Filters, AtLeastOneIsLeftAtTheLowestSetting) {
+  std::mt19937 rng(3);
+  const std::vector<float> logits = twin::random_row(rng, 50);
+  const std::vector<TokenId> likeliest = {twin::from_row(logits)[0].id};
+  Candidates c;
+  for (auto filter : {keep_top_p, keep_typical}) {
+    c.load(logits);
+    filter(c, 0.0);
+    EXPECT_EQ(c.size(), 1u);
+  }
+  c.load(logits);
+  keep_top_p(c, 0.0);
+  EXPECT_EQ(c.ids, likeliest);
+  c.load(logits);
+  keep_min_p(c, 1.0);
+  EXPECT_EQ(c.ids, likeliest);
+  c.load(logits);
+  keep_mirostat(c, -3);
+  EXPECT_EQ(c.ids, likeliest);
+}
+
+TEST(Filters, EqualLogitsAreTakenByLowerId) {
+  const std::vector<float> flat(1000, 1.5f);
+  Candidates c;
+  c.load(flat);
+  keep_top_k(c, 3);
+  EXPECT_EQ(c.ids, (std::vector<TokenId>{0, 1, 2}));
+  c.load(flat);
+  keep_top_p(c, 0.0045);
+  EXPECT_EQ(c.ids, (std::vector<TokenId>{0, 1, 2, 3, 4}));
+  c.load(flat);
+  keep_typical(c, 0.0045);
+  EXPECT_EQ(c.ids, (std::vector<TokenId>{0, 1, 2, 3, 4}));
+}
+
+TEST(Filters, KthLargestHoldsForRisingRows) {
+  // Every value beats all before it: the bar rises as often as it can.
+  std::vector<float> rising(20000);
+  for (std::size_t i = 0; i < rising.size(); ++i) rising[i] = static_cast<float>(i);
+  for (std::size_t k : {1u, 2u, 40u, 1000u, 20000u})
+    EXPECT_EQ(kth_largest(rising, k).id, static_cast<TokenId>(rising.size() - k)) << k;
+}
+
+TEST(Logprobs, AreTheLogSoftmaxOfTheRow) {
+  std::mt19937 rng(11);
+  for (int row = 0; row < 50; ++row) {
+    const std::vector<float> logits = twin::random_row(rng, 3000);
+    const twin::Tokens t = twin::from_row(logits);
+    const double log_sum = log_sum_exp(logits, static_cast<float>(t[0].logit));
+    const std::vector<TokenLogprob> top = top_logprobs(logits, log_sum, 20);
+    ASSERT_EQ(top.size(), 20u);
+    for (std::size_t i = 0; i < top.size(); ++i) {
+      ASSERT_EQ(top[i].token, t[i].id);
+      ASSERT_NEAR(top[i].logprob, std::log(t[i].p), 1e-5);
+    }
+  }
+}
+
+TEST(Candidates, ScanFindsTheMaximumAndTheFirstBadLogit) {
+  std::vector<float> row(37, -1.0f);
+  row[20] = 3;
+  EXPECT_EQ(scan_row(row).max, 3);
+  EXPECT_EQ(scan_row(row).bad_index, -1);
+  for (std::size_t bad : {0u, 15u, 16u, 31u, 32u, 36u}) {
+    std::vector<float> broken = row;
+    broken[bad] = bad % 2 == 0 ? NAN : INFINITY;
+    EXPECT_EQ(scan_row(broken).bad_index, static_cast<int>(bad));
+  }
+}
+
+}  // namespace
+}  // namespace pronk
