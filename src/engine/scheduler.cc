@@ -1,0 +1,148 @@
+#include "engine/scheduler.h"
+
+#include <algorithm>
+
+#include "pronk/result.h"
+
+namespace pronk {
+namespace {
+
+void insert_by_age(std::vector<Sequence*>& list, Sequence* sequence) {
+  const auto place =
+      std::upper_bound(list.begin(), list.end(), sequence,
+                       [](const Sequence* a, const Sequence* b) { return a->id < b->id; });
+  list.insert(place, sequence);
+}
+
+// Whether what it would share is still being computed.
+bool waits_for_leader(const Sequence& s) {
+  if (!s.leader) return false;
+  const int shared = s.num_tokens() / kKvPageTokens * kKvPageTokens;
+  return s.leader->num_computed < std::min(shared, s.leader->num_tokens());
+}
+
+}  // namespace
+
+void Scheduler::add(Sequence& sequence) {
+  PRONK_CHECK(!sequence.tokens.empty(), "a sequence has tokens");
+  PRONK_CHECK(pages_for(sequence.num_tokens()) < pool_.num_pages(), "a sequence fits alone");
+  insert_by_age(waiting_, &sequence);
+}
+
+void Scheduler::remove(Sequence& sequence) {
+  put_down_pages(sequence);
+  std::erase(running_, &sequence);
+  std::erase(waiting_, &sequence);
+  for (Sequence* other : waiting_)
+    if (other->leader == &sequence) other->leader = nullptr;
+}
+
+StepPlan Scheduler::plan() {
+  StepPlan plan;
+  make_room(plan);
+  int budget = limits_.max_batch_tokens;
+  const auto give = [&](Sequence* s) {
+    const int num_tokens = std::min(budget, s->num_pending());
+    if (num_tokens > 0) plan.shares.push_back({s, num_tokens});
+    budget -= num_tokens;
+  };
+  for (Sequence* s : running_)
+    if (s->num_pending() == 1) give(s);
+  for (Sequence* s : running_)
+    if (s->num_pending() > 1) give(s);
+  if (plan.num_preempted == 0) admit(plan, budget);
+  return plan;
+}
+
+// Every running sequence gets pages for all its tokens; the youngest pay.
+void Scheduler::make_room(StepPlan& plan) {
+  for (std::size_t i = 0; i < running_.size(); ++i) {
+    Sequence* s = running_[i];
+    while (static_cast<int>(s->pages.size()) < pages_for(s->num_tokens())) {
+      if (const auto page = pool_.take()) {
+        s->pages.push_back(*page);
+        continue;
+      }
+      const bool was_itself = running_.back() == s;
+      preempt_youngest(plan);
+      if (was_itself) break;
+    }
+  }
+}
+
+void Scheduler::preempt_youngest(StepPlan& plan) {
+  Sequence* youngest = running_.back();
+  running_.pop_back();
+  put_down_pages(*youngest);
+  insert_by_age(waiting_, youngest);
+  ++plan.num_preempted;
+}
+
+void Scheduler::admit(StepPlan& plan, int budget) {
+  for (auto next = waiting_.begin(); next != waiting_.end();) {
+    if (budget <= 0 || num_running() >= limits_.max_sequences) return;
+    Sequence* s = *next;
+    if (limits_.prefix_cache && waits_for_leader(*s)) {
+      ++next;
+      continue;
+    }
+    if (!take_pages(*s)) return;  // those behind it wait too: nobody overtakes
+    s->leader = nullptr;
+    next = waiting_.erase(next);
+    insert_by_age(running_, s);
+    const int num_tokens = std::min(budget, s->num_pending());
+    plan.shares.push_back({s, num_tokens});
+    budget -= num_tokens;
+  }
+}
+
+// The pages of all its tokens, if one more is left then.
+bool Scheduler::take_pages(Sequence& s) {
+  if (limits_.prefix_cache) take_over_known_pages(s);
+  const int missing = pages_for(s.num_tokens()) - static_cast<int>(s.pages.size());
+  if (pool_.num_available() < missing + 1) {
+    put_down_pages(s);
+    return false;
+  }
+  for (int i = 0; i < missing; ++i) s.pages.push_back(*pool_.take());
+  return true;
+}
+
+void Scheduler::take_over_known_pages(Sequence& s) {
+  // The last token is always computed: its logits are what is wanted.
+  while (s.num_computed + kKvPageTokens < s.num_tokens()) {
+    const auto tokens = std::span<const TokenId>(s.tokens).subspan(
+        static_cast<std::size_t>(s.num_computed), kKvPageTokens);
+    const auto found = pool_.find(s.cache_namespace, s.link, tokens);
+    if (!found) break;
+    s.pages.push_back(found->page);
+    s.link = found->link;
+    s.num_computed += kKvPageTokens;
+  }
+  s.num_published = static_cast<int>(s.pages.size());
+  s.num_from_cache = s.num_computed;
+}
+
+void Scheduler::put_down_pages(Sequence& s) {
+  std::for_each(s.pages.rbegin(), s.pages.rend(), [this](int page) { pool_.put_down(page); });
+  s.pages.clear();
+  s.num_computed = s.num_from_cache = s.num_published = 0;
+  s.link = 0;
+}
+
+void Scheduler::computed(const Share& share) {
+  Sequence& s = *share.sequence;
+  s.num_computed += share.num_tokens;
+  if (!limits_.prefix_cache) return;
+  while ((s.num_published + 1) * kKvPageTokens <= s.num_computed) {
+    const auto i = static_cast<std::size_t>(s.num_published);
+    const auto tokens =
+        std::span<const TokenId>(s.tokens).subspan(i * kKvPageTokens, kKvPageTokens);
+    const auto known = pool_.publish(s.pages[i], s.cache_namespace, s.link, tokens);
+    s.pages[i] = known.page;
+    s.link = known.link;
+    ++s.num_published;
+  }
+}
+
+}  // namespace pronk

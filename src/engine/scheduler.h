@@ -1,0 +1,88 @@
+// Which sequences get how many tokens computed in the next step, and which pages hold them.
+//
+// The scheduler knows neither "prefill" nor "decode": a sequence has num_computed of its tokens in
+// the KV cache and catches up. Its rules:
+//   - A sequence is admitted in order of arrival, when the pages of all its tokens and one more are
+//     there. Pages that another prompt left behind (page_pool.h) are taken over as computed.
+//   - Each step first gives one token to every sequence that lacks one only, then the rest of
+//     max_batch_tokens to the others, oldest first.
+//   - When a running sequence needs a page and none is there, the youngest gives way: it loses its
+//     pages and waits, in its old place, to be computed again. Nobody is admitted in such a step.
+// The oldest sequence always gets on, and alone it always fits, so every sequence ends. Pure logic:
+// equal calls give equal plans.
+#pragma once
+#include <string>
+#include <vector>
+
+#include "engine/page_pool.h"
+#include "pronk/types.h"
+
+namespace pronk {
+
+struct Sequence {
+  // Given by the caller; tokens grow by what is picked.
+  std::uint64_t id = 0;         // order of arrival: unique, rising
+  std::vector<TokenId> tokens;  // the prompt, then what was generated
+  std::string cache_namespace;
+  const Sequence* leader =
+      nullptr;  // the same prompt, already on its way: its pages are waited for
+
+  // The scheduler's.
+  int num_computed = 0;    // tokens in the KV cache
+  int num_from_cache = 0;  // of those, how many the prefix cache gave at the last admission
+  std::vector<int> pages;  // hold the tokens, kKvPageTokens each
+  int num_published = 0;   // of its pages
+  PageLink link = 0;       // of the last published one
+
+  int num_tokens() const { return static_cast<int>(tokens.size()); }
+  int num_pending() const { return num_tokens() - num_computed; }
+};
+
+struct Share {
+  Sequence* sequence;
+  int num_tokens;  // of it to compute, from num_computed on
+  bool completes() const { return num_tokens == sequence->num_pending(); }
+};
+
+struct StepPlan {
+  std::vector<Share> shares;
+  int num_preempted = 0;
+};
+
+struct SchedulerLimits {
+  int max_sequences = 16;      // running together; at most max_batch_tokens
+  int max_batch_tokens = 512;  // tokens of a step
+  bool prefix_cache = true;
+};
+
+inline int pages_for(int num_tokens) { return (num_tokens + kKvPageTokens - 1) / kKvPageTokens; }
+
+// One thread. Sequences belong to the caller, stay where they are until removed, and never need
+// more than num_pages - 1 pages.
+class Scheduler {
+ public:
+  Scheduler(PagePool& pool, const SchedulerLimits& limits) : pool_(pool), limits_(limits) {}
+
+  void add(Sequence& sequence);     // to the waiting ones
+  void remove(Sequence& sequence);  // wherever it is; its pages are free for others
+  StepPlan plan();
+  // The share's tokens are in the cache now; full pages become known to later prompts.
+  void computed(const Share& share);
+
+  int num_running() const { return static_cast<int>(running_.size()); }
+  int num_waiting() const { return static_cast<int>(waiting_.size()); }
+
+ private:
+  void make_room(StepPlan& plan);
+  void preempt_youngest(StepPlan& plan);
+  void admit(StepPlan& plan, int budget);
+  bool take_pages(Sequence& sequence);
+  void take_over_known_pages(Sequence& sequence);
+  void put_down_pages(Sequence& sequence);
+
+  PagePool& pool_;
+  SchedulerLimits limits_;
+  std::vector<Sequence*> running_, waiting_;  // oldest first
+};
+
+}  // namespace pronk

@@ -1,0 +1,229 @@
+// Scheduler and page pool under seeded random loads, with a fake model that notices any key that is
+// not the right one. PRONK_SIMULATIONS=100000 for the nightly run.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <map>
+#include <memory>
+#include <random>
+
+#include "base/rng.h"
+#include "engine/gather.h"
+#include "engine/scheduler.h"
+
+namespace pronk {
+namespace {
+
+// Stands for the key of a token: depends on all tokens up to it, and on the namespace.
+using Key = std::uint64_t;
+
+struct Load {
+  int num_pages, max_sequences, max_batch_tokens, num_requests, longest;
+  bool prefix_cache;
+};
+
+Load random_load(std::mt19937_64& rng) {
+  const auto upto = [&](int least, int most) {
+    return least + static_cast<int>(rng() % static_cast<unsigned>(most - least + 1));
+  };
+  Load load;
+  load.num_pages = upto(3, 24);
+  load.max_batch_tokens = upto(1, 3) == 1 ? upto(1, 8) : upto(8, 200);
+  load.max_sequences = std::min(upto(1, 8), load.max_batch_tokens);
+  load.num_requests = upto(1, 14);
+  load.longest = (load.num_pages - 1) * kKvPageTokens;
+  load.prefix_cache = upto(0, 3) != 0;
+  return load;
+}
+
+struct Request {
+  Sequence sequence;
+  int arrives_at = 0, cancelled_at = -1;
+  std::size_t num_prompt = 0, wanted = 0;  // tokens, prompt included
+  bool added = false, done = false;
+};
+
+class Simulation {
+ public:
+  explicit Simulation(std::uint64_t seed)
+      : rng_(seed),
+        load_(random_load(rng_)),
+        pool_(load_.num_pages),
+        scheduler_(pool_, {load_.max_sequences, load_.max_batch_tokens, load_.prefix_cache}),
+        cache_(static_cast<std::size_t>(load_.num_pages * kKvPageTokens)) {
+    for (int i = 0; i < load_.num_requests; ++i) make_request(i);
+  }
+
+  void run() {
+    // What all requests together need, were they computed one by one and each preempted often.
+    const int patience = 200 + 40 * load_.num_requests * (load_.longest + 10);
+    int step = 0;
+    while (std::any_of(requests_.begin(), requests_.end(), [](auto& r) { return !r->done; })) {
+      ASSERT_LT(step, patience) << "some sequence starves";
+      ASSERT_NO_FATAL_FAILURE(one_step(step++));
+    }
+    EXPECT_EQ(pool_.num_available(), load_.num_pages) << "pages leaked";
+    EXPECT_EQ(scheduler_.num_running() + scheduler_.num_waiting(), 0);
+  }
+
+ private:
+  void make_request(int i) {
+    auto r = std::make_unique<Request>();
+    r->sequence.id = static_cast<std::uint64_t>(i) + 1;
+    r->sequence.cache_namespace = rng_() % 3 == 0 ? "other" : "";
+    const std::size_t longest = static_cast<std::size_t>(load_.longest);
+    r->num_prompt = 1 + rng_() % (rng_() % 4 == 0 ? longest : std::min<std::size_t>(longest, 90));
+    r->wanted = std::min(longest, r->num_prompt + 1 + rng_() % 60);
+    // Few different texts, cut at random places, so that prompts often begin alike.
+    const std::uint64_t text = rng_() % 3;
+    for (std::size_t p = 0; p < r->num_prompt; ++p)
+      r->sequence.tokens.push_back(static_cast<TokenId>(random_bits(text, p) % 50));
+    if (rng_() % 4 == 0) r->sequence.tokens[rng_() % r->num_prompt] = 77;
+    r->arrives_at = static_cast<int>(rng_() % 40);
+    if (rng_() % 5 == 0) r->cancelled_at = r->arrives_at + static_cast<int>(rng_() % 60);
+    if (!requests_.empty() && rng_() % 4 == 0) follow(*r, *requests_.back());
+    requests_.push_back(std::move(r));
+  }
+
+  static void follow(Request& r, Request& leader) {
+    if (leader.sequence.leader) return;
+    r.sequence.tokens = leader.sequence.tokens;
+    r.sequence.cache_namespace = leader.sequence.cache_namespace;
+    r.sequence.leader = &leader.sequence;
+    r.num_prompt = leader.num_prompt;
+    r.wanted = leader.wanted;
+    r.arrives_at = leader.arrives_at;
+  }
+
+  Key next_key(Key before, TokenId token) const {
+    return random_bits(before, static_cast<std::uint64_t>(token));
+  }
+  static Key first_key(const Sequence& s) { return s.cache_namespace.empty() ? 1 : 2; }
+  Key& slot(const BatchSequence& s, int position) {
+    const int page = s.pages[static_cast<std::size_t>(position / kKvPageTokens)];
+    return cache_[static_cast<std::size_t>(page * kKvPageTokens + position % kKvPageTokens)];
+  }
+
+  void one_step(int step) {
+    arrivals_and_cancellations(step);
+    const StepPlan plan = scheduler_.plan();
+    ASSERT_NO_FATAL_FAILURE(check_plan(plan));
+    batch_.gather(plan.shares);
+    ASSERT_NO_FATAL_FAILURE(compute(plan));
+    for (const Share& share : plan.shares) {
+      const bool completes = share.completes();
+      scheduler_.computed(share);
+      if (completes) settle(request_of(*share.sequence));
+    }
+    ASSERT_EQ(pool_.inconsistency(), "");
+    ASSERT_NO_FATAL_FAILURE(check_references());
+  }
+
+  void arrivals_and_cancellations(int step) {
+    for (auto& r : requests_) {
+      if (!r->added && r->arrives_at <= step) {
+        // A leader that is gone by now leads nobody.
+        if (r->sequence.leader && request_of(*r->sequence.leader).done)
+          r->sequence.leader = nullptr;
+        scheduler_.add(r->sequence);
+        r->added = true;
+      }
+      if (r->added && !r->done && r->cancelled_at >= 0 && step >= r->cancelled_at) finish(*r);
+    }
+  }
+
+  void check_plan(const StepPlan& plan) {
+    int num_tokens = 0;
+    std::map<const Sequence*, int> times;
+    for (const Share& share : plan.shares) {
+      ASSERT_GT(share.num_tokens, 0);
+      ASSERT_LE(share.num_tokens, share.sequence->num_pending());
+      ASSERT_EQ(++times[share.sequence], 1);
+      num_tokens += share.num_tokens;
+    }
+    ASSERT_LE(num_tokens, load_.max_batch_tokens);
+    ASSERT_LE(scheduler_.num_running(), load_.max_sequences);
+    ASSERT_EQ(static_cast<int>(plan.shares.size()), scheduler_.num_running())
+        << "every running sequence gets on in every step";
+    if (scheduler_.num_waiting() > 0 && plan.num_preempted == 0) {
+      ASSERT_GT(plan.shares.size(), 0u) << "work, but none is done";
+    }
+  }
+
+  // Writes each new token's key into its slot and reads back all keys before it.
+  void compute(const StepPlan& plan) {
+    const Batch batch = batch_.batch();
+    ASSERT_EQ(batch.sequences.size(), plan.shares.size());
+    std::size_t next_logit = 0;
+    for (std::size_t i = 0; i < batch.sequences.size(); ++i) {
+      const BatchSequence& s = batch.sequences[i];
+      const Sequence& owner = *plan.shares[i].sequence;
+      Key key = first_key(owner);
+      for (int p = 0; p < s.start + s.num_rows; ++p) {
+        key = next_key(key, owner.tokens[static_cast<std::size_t>(p)]);
+        if (p < s.start) {
+          ASSERT_EQ(slot(s, p), key)
+              << "position " << p << " of sequence " << owner.id << " holds another text's key";
+          continue;
+        }
+        const auto row = static_cast<std::size_t>(s.first_row + p - s.start);
+        ASSERT_EQ(batch.tokens[row], owner.tokens[static_cast<std::size_t>(p)]);
+        ASSERT_EQ(batch.positions[row], p);
+        slot(s, p) = key;
+      }
+      if (plan.shares[i].completes()) {
+        ASSERT_EQ(batch.logit_rows[next_logit++], s.first_row + s.num_rows - 1);
+      }
+    }
+    ASSERT_EQ(next_logit, batch.logit_rows.size());
+  }
+
+  // The next token is a function of the text alone, as greedy decoding's.
+  void settle(Request& r) {
+    Key key = first_key(r.sequence);
+    for (const TokenId t : r.sequence.tokens) key = next_key(key, t);
+    if (r.sequence.tokens.size() < r.wanted)
+      r.sequence.tokens.push_back(static_cast<TokenId>(key % 50));
+    else
+      finish(r);
+  }
+
+  void finish(Request& r) {
+    scheduler_.remove(r.sequence);
+    r.done = true;
+    for (auto& other : requests_)
+      if (other->sequence.leader == &r.sequence) other->sequence.leader = nullptr;
+    ASSERT_TRUE(r.sequence.pages.empty());
+  }
+
+  void check_references() {
+    std::vector<int> holders(static_cast<std::size_t>(load_.num_pages));
+    for (const auto& r : requests_)
+      for (const int page : r->sequence.pages) ++holders[static_cast<std::size_t>(page)];
+    for (int page = 0; page < load_.num_pages; ++page)
+      ASSERT_EQ(pool_.references(page), holders[static_cast<std::size_t>(page)]) << page;
+  }
+
+  Request& request_of(const Sequence& s) { return *requests_[static_cast<std::size_t>(s.id - 1)]; }
+
+  std::mt19937_64 rng_;
+  Load load_;
+  PagePool pool_;
+  Scheduler scheduler_;
+  GatheredBatch batch_;
+  std::vector<Key> cache_;
+  std::vector<std::unique_ptr<Request>> requests_;
+};
+
+TEST(Simulation, EverySequenceEndsAndReadsOnlyItsOwnText) {
+  const char* wanted = std::getenv("PRONK_SIMULATIONS");
+  const int runs = wanted ? std::atoi(wanted) : 1000;
+  for (int seed = 0; seed < runs; ++seed) {
+    Simulation(static_cast<std::uint64_t>(seed)).run();
+    if (HasFailure()) FAIL() << "seed " << seed;
+  }
+}
+
+}  // namespace
+}  // namespace pronk
