@@ -36,6 +36,9 @@ class Model {
  public:
   static Result<std::shared_ptr<const Model>> load(const std::filesystem::path& path,
                                                    const LoadOptions& options = {});
+  // The same from what a reader (or a test) already made.
+  static Result<std::shared_ptr<const Model>> from_source(std::shared_ptr<const ModelSource> source,
+                                                          const LoadOptions& options = {});
   Model(const Model&) = delete;
   Model& operator=(const Model&) = delete;
   ~Model();

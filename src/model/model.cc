@@ -1,0 +1,63 @@
+#include "pronk/model.h"
+
+#include <fmt/format.h>
+
+#include <optional>
+
+#include "base/system.h"
+#include "base/thread_pool.h"
+#include "formats/model_source.h"
+#include "model/weight_loader.h"
+
+namespace pronk {
+
+struct Model::Impl {
+  std::shared_ptr<const ModelSource> source;
+  LlamaWeights weights;
+  std::optional<Tokenizer> tokenizer;
+  Precision precision = Precision::kFast;
+  std::int64_t weight_bytes = 0;
+};
+
+Model::Model() : impl_(std::make_unique<Impl>()) {}
+Model::~Model() = default;
+
+const LlamaConfig& Model::config() const { return impl_->source->config; }
+const LlamaWeights& Model::weights() const { return impl_->weights; }
+bool Model::has_tokenizer() const { return impl_->tokenizer.has_value(); }
+const ModelSource& Model::source() const { return *impl_->source; }
+Precision Model::precision() const { return impl_->precision; }
+std::int64_t Model::weight_bytes() const { return impl_->weight_bytes; }
+
+const Tokenizer& Model::tokenizer() const {
+  PRONK_CHECK(impl_->tokenizer.has_value(), "asked for the tokenizer of a model that has none");
+  return *impl_->tokenizer;
+}
+
+Result<std::shared_ptr<const Model>> Model::load(const std::filesystem::path& path,
+                                                 const LoadOptions& options) {
+  auto source = PRONK_TRY(read_model(path));
+  return PRONK_TRY_IN(fmt::format("load '{}'", path.string()),
+                      from_source(std::move(source), options));
+}
+
+Result<std::shared_ptr<const Model>> Model::from_source(std::shared_ptr<const ModelSource> source,
+                                                        const LoadOptions& options) {
+  std::shared_ptr<Model> model(new Model());
+  Impl& m = *model->impl_;
+  if (source->tokenizer.kind != TokenizerSource::Kind::kNone)
+    m.tokenizer = PRONK_TRY_IN("tokenizer", Tokenizer::from_source(source->tokenizer));
+  if (m.tokenizer && m.tokenizer->vocab_size() > source->config.vocab_size)
+    return error(Code::kCorruptData,
+                 fmt::format("tokenizer: has {} tokens, the embedding has {} rows; the two files "
+                             "are of different models",
+                             m.tokenizer->vocab_size(), source->config.vocab_size));
+  ThreadPool pool(options.num_threads > 0 ? options.num_threads : num_usable_cores());
+  m.weights = PRONK_TRY(load_weights(source, options, pool));
+  m.weight_bytes = resident_bytes(m.weights);
+  m.precision = options.precision;
+  m.source = std::move(source);
+  return std::shared_ptr<const Model>(std::move(model));
+}
+
+}  // namespace pronk

@@ -1,0 +1,70 @@
+#include "model/plan.h"
+
+#include <algorithm>
+#include <numeric>
+#include <vector>
+
+#include "base/system.h"
+#include "kernels/isa.h"
+#include "model/llama_forward.h"
+#include "model/weight_loader.h"
+
+namespace pronk {
+namespace {
+
+// One sequence's `num_tokens` from `start`, counted.
+PlanOps count_step(const LlamaConfig& c, const LlamaWeights& weights, const KvShape& shape,
+                   int num_threads, int start, int num_tokens, int num_logit_rows) {
+  const std::vector<TokenId> tokens(static_cast<std::size_t>(num_tokens));
+  std::vector<int> positions(static_cast<std::size_t>(num_tokens));
+  std::iota(positions.begin(), positions.end(), start);
+  const std::vector<int> rows(static_cast<std::size_t>(num_logit_rows), num_tokens - 1);
+  const BatchSequence sequence{0, num_tokens, start, {}};
+  PlanOps op(kernels::table().linear, num_threads);
+  op.begin_step(num_tokens, c.head_dim);
+  forward(op, c, weights, Batch{tokens, positions, {&sequence, 1}, rows}, KvCache::counting(shape));
+  return op;
+}
+
+// A tenth is left to the rest of the machine.
+int context_that_fits(const LlamaConfig& c, std::int64_t bytes, std::int64_t bytes_per_page) {
+  const std::int64_t tokens = std::max<std::int64_t>(0, bytes) / bytes_per_page * kKvPageTokens;
+  return static_cast<int>(std::min<std::int64_t>(tokens, c.max_context));
+}
+
+}  // namespace
+
+KvShape kv_shape(const LlamaConfig& c, Precision precision) {
+  return {c.num_layers, c.num_kv_heads, c.head_dim, precision != Precision::kFp32};
+}
+
+std::int64_t step_arena_bytes(const LlamaConfig& c, const LlamaWeights& weights,
+                              Precision precision, int num_threads, int max_batch_tokens,
+                              int max_logit_rows) {
+  return count_step(c, weights, kv_shape(c, precision), num_threads, 0, max_batch_tokens,
+                    max_logit_rows)
+      .arena_bytes();
+}
+
+PlanReport plan(const ModelSource& source, const PlanOptions& options) {
+  const LlamaConfig& c = source.config;
+  LlamaWeights weights = plan_weights(source, options.precision);
+  const KvShape shape = kv_shape(c, options.precision);
+  const int num_threads = options.num_threads > 0 ? options.num_threads : num_usable_cores();
+  PlanReport r;
+  r.weight_bytes = resident_bytes(weights);
+  r.kv_bytes_per_token = shape.page_bytes() / kKvPageTokens;
+  r.arena_bytes = step_arena_bytes(c, weights, options.precision, num_threads,
+                                   options.max_batch_tokens, options.max_logit_rows);
+  r.available_bytes = memory_available_bytes();
+  const std::int64_t left =
+      r.available_bytes / 10 * 9 - r.arena_bytes - (options.weights_loaded ? 0 : r.weight_bytes);
+  r.largest_context = context_that_fits(c, left, shape.page_bytes());
+  r.context = options.context > 0 ? options.context : r.largest_context;
+  r.kv_bytes = (std::int64_t{r.context} + kKvPageTokens - 1) / kKvPageTokens * shape.page_bytes();
+  r.prefill = count_step(c, weights, shape, num_threads, 0, options.max_batch_tokens, 1).cost();
+  r.decode = count_step(c, weights, shape, num_threads, std::max(0, r.context - 1), 1, 1).cost();
+  return r;
+}
+
+}  // namespace pronk

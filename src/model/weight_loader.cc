@@ -1,0 +1,221 @@
+#include "model/weight_loader.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <cstring>
+#include <functional>
+#include <mutex>
+
+#include "kernels/isa.h"
+#include "tensor/dequantize.h"
+
+namespace pronk {
+namespace {
+
+constexpr int kPanelsPerItem = 8;
+
+const TensorSource& find_tensor(const ModelSource& source, const std::string& name) {
+  auto found = source.tensors.find(name + ".weight");
+  if (found == source.tensors.end() && name == "lm_head")
+    found = source.tensors.find("model.embed_tokens.weight");
+  PRONK_CHECK(found != source.tensors.end(),
+              "a ModelSource has every tensor that its configuration calls for");
+  return found->second;
+}
+
+bool has_scales(const TensorSource& t) {
+  return std::any_of(t.pieces.begin(), t.pieces.end(),
+                     [](const TensorPiece& p) { return p.scales != nullptr; });
+}
+
+// FP8 with scales has no packed kernel: its values, times their scales, are packed as BF16.
+DType packed_type_of(const TensorSource& t) { return has_scales(t) ? DType::kBF16 : t.dtype; }
+
+// A row's bytes in its own type, joined from its pieces.
+void copy_raw_row(const TensorSource& t, std::int64_t row, std::byte* out) {
+  const std::int64_t stored = t.stored_row(row);
+  for (const TensorPiece& p : t.pieces)
+    if (stored >= p.row_begin && stored < p.row_begin + p.num_rows)
+      std::memcpy(out + row_bytes(t.dtype, p.column_begin),
+                  p.data + (stored - p.row_begin) * p.row_stride,
+                  static_cast<std::size_t>(row_bytes(t.dtype, p.num_columns)));
+}
+
+// What one thread needs to bring rows together, to convert and to check them.
+struct RowBuffers {
+  std::vector<std::byte> raw;  // kPanelRows rows of the packed type
+  std::vector<float> values;   // one row
+};
+
+class Loader {
+ public:
+  Loader(const ModelSource& source, const LoadOptions& options, ThreadPool& pool)
+      : source_(source),
+        options_(options),
+        pool_(pool),
+        buffers_(static_cast<std::size_t>(pool.num_threads())) {}
+
+  Status load(NormWeight& w) {
+    const TensorSource& t = find_tensor(source_, w.name);
+    w.values.resize(static_cast<std::size_t>(w.columns));
+    t.read_row(0, w.values.data());
+    if (options_.check) PRONK_TRY(check_row(t, 0, w.values.data()));
+    return report(t);
+  }
+
+  Status load(Linear& w, const std::shared_ptr<const ModelSource>& owner) {
+    const TensorSource& t = find_tensor(source_, w.name);
+    w.read_row = [owner, &t](std::int64_t row, float* out) { t.read_row(row, out); };
+    if (w.packed_type) PRONK_TRY_IN(fmt::format("pack '{}'", t.name), pack(w, t));
+    if (options_.check) PRONK_TRY(check(t));
+    return report(t);
+  }
+
+ private:
+  Status pack(Linear& w, const TensorSource& t) {
+    auto panels = std::make_shared<Memory>();
+    *panels = PRONK_TRY(Memory::zeroed(w.packed_bytes()));
+    const std::int64_t num_items = (w.num_panels() + kPanelsPerItem - 1) / kPanelsPerItem;
+    const auto item = [&](int i, int thread) {
+      const std::int64_t begin = std::int64_t{i} * kPanelsPerItem,
+                         end = std::min(w.num_panels(), begin + kPanelsPerItem);
+      for (std::int64_t p = begin; p < end; ++p)
+        pack_panel(w, t, p, buffers_[static_cast<std::size_t>(thread)],
+                   panels->data() + p * w.panel_bytes());
+      forget_rows(t, begin * kernels::kPanelRows, end * kernels::kPanelRows);
+    };
+    pool_.run(static_cast<int>(num_items), std::ref(item));
+    w.panels = std::move(panels);
+    return Ok{};
+  }
+
+  static void pack_panel(const Linear& w, const TensorSource& t, std::int64_t p, RowBuffers& b,
+                         std::byte* out) {
+    const std::int64_t width = row_bytes(*w.packed_type, w.columns);
+    b.raw.resize(static_cast<std::size_t>(width * kernels::kPanelRows));
+    b.values.resize(static_cast<std::size_t>(w.columns));
+    kernels::PanelRows rows{};
+    for (int r = 0; r < kernels::kPanelRows; ++r) {
+      const std::int64_t row = p * kernels::kPanelRows + r;
+      if (row >= w.rows) break;
+      std::byte* copy = b.raw.data() + r * width;
+      const std::byte* raw = t.raw_row(row);
+      if (!raw && *w.packed_type == t.dtype && !has_scales(t)) {
+        copy_raw_row(t, row, copy);
+      } else if (!raw || *w.packed_type != t.dtype) {
+        t.read_row(row, b.values.data());
+        quantize_row(*w.packed_type, b.values.data(), w.columns, copy);
+      }
+      rows[static_cast<std::size_t>(r)] = raw && *w.packed_type == t.dtype ? raw : copy;
+    }
+    kernels::pack_panel(*w.packed_type, rows, w.columns, out);
+  }
+
+  // Lets the mapped pages of these rows go; a permutation stays within a head, so a few pages may
+  // be read again.
+  void forget_rows(const TensorSource& t, std::int64_t begin, std::int64_t end) const {
+    for (const TensorPiece& p : t.pieces) {
+      const std::int64_t first = std::clamp<std::int64_t>(begin - p.row_begin, 0, p.num_rows);
+      const std::int64_t last = std::clamp<std::int64_t>(end - p.row_begin, 0, p.num_rows);
+      if (first >= last) continue;
+      const std::span<const std::byte> bytes(
+          p.data + first * p.row_stride, static_cast<std::size_t>((last - first) * p.row_stride));
+      for (const auto& file : source_.files) {
+        const std::span<const std::byte> whole = file->bytes();
+        if (bytes.data() >= whole.data() &&
+            bytes.data() + bytes.size() <= whole.data() + whole.size())
+          file->forget(bytes);
+      }
+    }
+  }
+
+  Status check_row(const TensorSource& t, std::int64_t row, const float* values) const {
+    if (kernels::table().vector.all_finite(values, t.columns)) return Ok{};
+    const float* bad =
+        std::find_if(values, values + t.columns, [](float x) { return !std::isfinite(x); });
+    return error(
+        Code::kCorruptData,
+        fmt::format("check weights: {}: row {}, column {} is {}, every weight must be finite; "
+                    "the file is damaged or its training diverged: get another copy",
+                    t.name, row, bad - values, *bad));
+  }
+
+  Status check(const TensorSource& t) {
+    std::mutex mutex;
+    Status first_bad = Ok{};
+    std::atomic<bool> bad{false};
+    const auto item = [&](int row, int thread) {
+      if (bad.load(std::memory_order_relaxed)) return;
+      std::vector<float>& values = buffers_[static_cast<std::size_t>(thread)].values;
+      values.resize(static_cast<std::size_t>(t.columns));
+      t.read_row(row, values.data());
+      Status status = check_row(t, row, values.data());
+      if (status) return;
+      std::lock_guard lock(mutex);
+      if (!bad.exchange(true)) first_bad = std::move(status);
+    };
+    pool_.run(static_cast<int>(t.rows), std::ref(item));
+    return first_bad;
+  }
+
+  Status report(const TensorSource& t) {
+    done_ += t.size_bytes();
+    if (options_.progress)
+      options_.progress(std::min(done_, source_.weight_bytes()), source_.weight_bytes());
+    return Ok{};
+  }
+
+  const ModelSource& source_;
+  const LoadOptions& options_;
+  ThreadPool& pool_;
+  std::vector<RowBuffers> buffers_;
+  std::int64_t done_ = 0;
+};
+
+}  // namespace
+
+LlamaWeights plan_weights(const ModelSource& source, Precision precision) {
+  LlamaWeights weights = LlamaWeights::shaped(source.config);
+  if (precision == Precision::kFp32) return weights;
+  const auto set_type = [&source](auto& w) {
+    if constexpr (requires { w.packed_type; })
+      w.packed_type = packed_type_of(find_tensor(source, w.name));
+  };
+  weights.for_each_tensor(set_type);
+  weights.embedding.packed_type.reset();
+  return weights;
+}
+
+Result<LlamaWeights> load_weights(std::shared_ptr<const ModelSource> source,
+                                  const LoadOptions& options, ThreadPool& pool) {
+  LlamaWeights weights = plan_weights(*source, options.precision);
+  Loader loader(*source, options, pool);
+  Status status = Ok{};
+  const auto load = [&](auto& w) {
+    if (!status) return;
+    if constexpr (requires { w.read_row; })
+      status = loader.load(w, source);
+    else
+      status = loader.load(w);
+  };
+  weights.for_each_tensor(load);
+  PRONK_TRY(std::move(status));
+  return weights;
+}
+
+std::int64_t resident_bytes(LlamaWeights& weights) {
+  std::int64_t sum = 0;
+  const auto count = [&sum](const auto& w) {
+    if constexpr (requires { w.packed_type; })
+      sum += w.packed_bytes();
+    else
+      sum += w.columns * static_cast<std::int64_t>(sizeof(float));
+  };
+  weights.for_each_tensor(count);
+  return sum;
+}
+
+}  // namespace pronk

@@ -1,0 +1,57 @@
+// y = x Wᵀ, a panel of 32 rows of W at a time, each panel on one thread.
+#include <algorithm>
+#include <functional>
+
+#include "ops/cpu_ops.h"
+
+namespace pronk {
+
+const kernels::Activations& CpuOps::prepare(Tensor x, kernels::ActivationKind kind) {
+  const StepMemory::Prepared p = memory_.prepare(x, kind);
+  if (!p.fresh || kind == kernels::ActivationKind::kF32) return *p.activations;
+  const auto row = [&](int i, int) {
+    if (kind == kernels::ActivationKind::kInt8)
+      table_.linear.quantize_row(x.row(i), rule_, *p.activations, i);
+    else
+      table_.linear.round_row(x.row(i), *p.activations, i);
+  };
+  pool_.run(x.rows, std::ref(row));
+  return *p.activations;
+}
+
+Tensor CpuOps::linear(Tensor x, const Linear& w) {
+  PRONK_CHECK(x.columns == w.columns, "x has a column for each column of the weights");
+  const Tensor y = memory_.take(x.rows, w.rows);
+  const auto type = static_cast<std::size_t>(w.packed_type.value_or(DType::kF32));
+  const kernels::Activations& a = prepare(
+      x, w.packed_type ? table_.linear.activation_kind[type] : kernels::ActivationKind::kF32);
+  const auto multiply = [&](const std::byte* panel, int first_row) {
+    table_.linear.multiply_panel[type](panel, a, std::min(kernels::kPanelRows, w.rows - first_row),
+                                       y.data + first_row, w.rows);
+  };
+  if (w.packed_type) {
+    const auto item = [&](int i, int) { multiply(w.panel(i), i * kernels::kPanelRows); };
+    pool_.run(static_cast<int>(w.num_panels()), std::ref(item));
+    return y;
+  }
+
+  // The exact values of one panel after the other.
+  ArenaScope scope(memory_.arena());
+  const StepMemory::PanelBuffers* buffers = memory_.take_panel_buffers(w.columns);
+  const auto item = [&](int i, int thread) {
+    const auto [rows, panel] = buffers[thread];
+    const int first_row = i * kernels::kPanelRows;
+    kernels::PanelRows lines{};
+    for (int r = 0; r < kernels::kPanelRows && first_row + r < w.rows; ++r) {
+      float* line = rows + static_cast<std::int64_t>(r) * w.columns;
+      w.read_row(first_row + r, line);
+      lines[static_cast<std::size_t>(r)] = reinterpret_cast<const std::byte*>(line);
+    }
+    kernels::pack_panel(DType::kF32, lines, w.columns, panel);
+    multiply(panel, first_row);
+  };
+  pool_.run(static_cast<int>(w.num_panels()), std::ref(item));
+  return y;
+}
+
+}  // namespace pronk

@@ -1,0 +1,49 @@
+// The operations of ops.h on the CPU, over the kernels of one instruction set and the threads of
+// one pool.
+//
+// A result's bits depend on its own row and what that row attends to; not on threads, on the rows
+// beside it, or on how a sequence was cut into steps.
+#pragma once
+#include <span>
+
+#include "base/thread_pool.h"
+#include "kernels/kernel_table.h"
+#include "ops/ops.h"
+#include "ops/step_memory.h"
+
+namespace pronk {
+
+// Owned by a Runner; one thread calls it, the pool works along. Shapes are checked.
+class CpuOps {
+ public:
+  // The arena is as large as PlanOps found for the largest step.
+  CpuOps(const kernels::KernelTable& table, ThreadPool& pool, Arena& arena,
+         kernels::SecondPlane rule)
+      : table_(table), pool_(pool), memory_(arena, pool.num_threads()), rule_(rule) {}
+
+  // Before each step: `num_tokens` rows, heads of `head_dim`.
+  void begin_step(int num_tokens, int head_dim);
+
+  Tensor embed(const Linear& w, std::span<const TokenId> tokens);
+  Tensor linear(Tensor x, const Linear& w);
+  Tensor rms_norm(Tensor x, const NormWeight& w, float eps);
+  Tensor rope(Tensor x, std::span<const int> positions, const Rotation& rotation);
+  Tensor attend(Tensor q, Tensor k, Tensor v, const Batch& batch, KvLayer kv);
+  Tensor swiglu(Tensor gate, Tensor up);
+  Tensor add(Tensor x, Tensor y);
+  Tensor select_rows(Tensor x, std::span<const int> rows);
+  StepMemory::Layer enter_layer(int) { return StepMemory::Layer(memory_); }
+
+ private:
+  const kernels::Activations& prepare(Tensor x, kernels::ActivationKind kind);
+  void store(Tensor k, Tensor v, const Batch& batch, KvLayer kv);
+
+  const kernels::KernelTable& table_;
+  ThreadPool& pool_;
+  StepMemory memory_;
+  kernels::SecondPlane rule_;
+  bool angles_known_ = false;  // of this step's positions
+};
+static_assert(Ops<CpuOps>);
+
+}  // namespace pronk

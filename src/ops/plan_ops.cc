@@ -1,0 +1,37 @@
+#include "ops/plan_ops.h"
+
+namespace pronk {
+
+Tensor PlanOps::embed(const Linear& w, std::span<const TokenId> tokens) {
+  return memory_.take_residuals(static_cast<int>(tokens.size()), w.columns);
+}
+
+Tensor PlanOps::linear(Tensor x, const Linear& w) {
+  const Tensor y = memory_.take(x.rows, w.rows);
+  cost_.flops += 2 * std::int64_t{x.rows} * w.rows * w.columns;
+  if (w.packed_type) {
+    memory_.prepare(x, kernels_.activation_kind[static_cast<std::size_t>(*w.packed_type)]);
+    cost_.weight_bytes += w.packed_bytes();
+    return y;
+  }
+  memory_.prepare(x, kernels::ActivationKind::kF32);
+  cost_.weight_bytes += std::int64_t{w.rows} * row_bytes(DType::kF32, w.columns);
+  ArenaScope scope(arena_);
+  memory_.take_panel_buffers(w.columns);
+  return y;
+}
+
+Tensor PlanOps::attend(Tensor q, Tensor, Tensor, const Batch& batch, KvLayer kv) {
+  for (const BatchSequence& s : batch.sequences) {
+    for (int t = 0; t < s.num_rows; ++t)
+      cost_.flops += 4 * (std::int64_t{s.start} + t + 1) * q.columns;
+    cost_.kv_bytes += (std::int64_t{s.start} + s.num_rows) * kv.shape.head_bytes() / kKvPageTokens *
+                      kv.shape.num_kv_heads;
+  }
+  const Tensor y = memory_.take(q.rows, q.columns);
+  ArenaScope scope(arena_);
+  memory_.take_attend_workspace(q.rows, q.columns / kv.shape.head_dim, kv.shape);
+  return y;
+}
+
+}  // namespace pronk

@@ -1,0 +1,88 @@
+#include "ops/step_memory.h"
+
+namespace pronk {
+
+void StepMemory::begin(int num_tokens, int head_dim) {
+  arena_.give_back_to(0);
+  forget_prepared();
+  turn_ = 0;
+  angles_ = take(num_tokens, head_dim);
+}
+
+Tensor StepMemory::take_residuals(int rows, int columns) {
+  for (Tensor& r : residuals_) r = take(rows, columns);
+  return residuals_[0];
+}
+
+Tensor StepMemory::take_turn() { return residuals_[turn_ ^= 1]; }
+
+StepMemory::Prepared StepMemory::prepare(Tensor x, kernels::ActivationKind kind) {
+  const auto slot = static_cast<std::size_t>(kind);
+  kernels::Activations& a = prepared_[slot];
+  if (prepared_from_[slot] == x.data && a.num_rows == x.rows) return {&a, false};
+  prepared_from_[slot] = x.data;
+  a = {};
+  a.num_rows = x.rows;
+  a.columns = x.columns;
+  switch (kind) {
+    case kernels::ActivationKind::kInt8: {
+      const std::int64_t num_blocks = x.size() / kernels::kActivationBlock;
+      a.high = arena_.take_array<std::int8_t>(x.size());
+      a.low = arena_.take_array<std::int8_t>(x.size());
+      a.blocks = arena_.take_array<kernels::ActivationBlock>(num_blocks);
+      a.stands_out = arena_.take_array<std::uint8_t>(num_blocks);
+      break;
+    }
+    case kernels::ActivationKind::kBF16:
+      a.bf16 = arena_.take_array<std::uint16_t>(std::int64_t{x.rows} * (x.columns + x.columns % 2));
+      break;
+    case kernels::ActivationKind::kF32:
+      a.f32 = x.data;
+      break;
+  }
+  return {&a, true};
+}
+
+StepMemory::PanelBuffers* StepMemory::take_panel_buffers(int columns) {
+  PanelBuffers* buffers = arena_.take_array<PanelBuffers>(num_threads_);
+  const std::int64_t panel = kernels::panel_bytes(DType::kF32, columns);
+  for (int i = 0; i < num_threads_; ++i) {
+    const PanelBuffers b{arena_.take_array<float>(std::int64_t{kernels::kPanelRows} * columns),
+                         arena_.take(panel)};
+    if (arena_.size() > 0) buffers[i] = b;
+  }
+  return buffers;
+}
+
+kernels::AttendState StepMemory::take_state(int rows, int head_dim) {
+  return {arena_.take_array<float>(std::int64_t{rows} * kernels::padded_head_dim(head_dim)),
+          arena_.take_array<float>(rows), arena_.take_array<float>(rows)};
+}
+
+AttendWorkspace StepMemory::take_attend_workspace(int num_tokens, int num_heads,
+                                                  const KvShape& shape) {
+  const int rows = kAttendUnitTokens * (num_heads / shape.num_kv_heads);
+  const int num_parts = 4 * num_threads_;
+  AttendWorkspace w{};
+  w.units = arena_.take_array<AttendUnit>(std::int64_t{num_tokens} * shape.num_kv_heads);
+  auto* threads = arena_.take_array<AttendBuffers>(num_threads_);
+  auto* parts = arena_.take_array<kernels::AttendState>(num_parts);
+  for (int i = 0; i < num_threads_; ++i) {
+    const AttendBuffers b{arena_.take_array<float>(std::int64_t{rows} * shape.head_dim),
+                          arena_.take_array<int>(rows),
+                          arena_.take_array<const void*>(kernels::kSplitKeys / kernels::kPageKeys),
+                          arena_.take_array<float>(kernels::kMaxQueryRows * kernels::kSplitKeys),
+                          take_state(rows, shape.head_dim),
+                          take_state(rows, shape.head_dim)};
+    if (arena_.size() > 0) threads[i] = b;
+  }
+  for (int i = 0; i < num_parts; ++i) {
+    const kernels::AttendState part = take_state(rows, shape.head_dim);
+    if (arena_.size() > 0) parts[i] = part;
+  }
+  w.thread = {threads, static_cast<std::size_t>(num_threads_)};
+  w.parts = {parts, static_cast<std::size_t>(num_parts)};
+  return w;
+}
+
+}  // namespace pronk

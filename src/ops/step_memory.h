@@ -1,0 +1,100 @@
+// Where a step's values lie. CpuOps and PlanOps take through this one class, so what is planned is
+// what is used.
+//
+//   angles | residual A | residual B | scratch of the layer ... given back when the layer ends
+//
+// The residual stream lies outside the scratch in two buffers that take turns, so a layer's result
+// outlasts its scratch.
+#pragma once
+#include <span>
+
+#include "kernels/vector_kernels.h"
+#include "ops/batch.h"
+#include "ops/kv_cache.h"
+#include "ops/linear.h"
+#include "ops/memory.h"
+#include "ops/tensor.h"
+
+namespace pronk {
+
+// What one thread needs to attend for the rows of one unit of work.
+struct AttendBuffers {
+  float* q;            // [rows, head_dim]
+  int* num_visible;    // [rows]
+  const void** pages;  // [kSplitKeys / kPageKeys]
+  float* scores;       // [kMaxQueryRows, kSplitKeys]
+  kernels::AttendState part, state;
+};
+
+// Tokens of one sequence whose query heads, all that share one kv head, are one unit of work.
+struct AttendUnit {
+  const BatchSequence* sequence;
+  int kv_head;
+  int first;  // token of the sequence's rows
+  int num_tokens;
+};
+inline constexpr int kAttendUnitTokens = 16;
+
+struct AttendWorkspace {
+  AttendUnit* units;                      // [T · G]
+  std::span<AttendBuffers> thread;        // one for each
+  std::span<kernels::AttendState> parts;  // of splits that are computed side by side
+};
+
+// One step at a time; one thread.
+class StepMemory {
+ public:
+  StepMemory(Arena& arena, int num_threads) : arena_(arena), num_threads_(num_threads) {}
+
+  // Gives the last step's memory back; takes the table of angles [num_tokens, head_dim].
+  void begin(int num_tokens, int head_dim);
+  Tensor angles() const { return angles_; }
+
+  Tensor take(int rows, int columns) { return arena_.take_tensor(rows, columns); }
+  Tensor take_residuals(int rows, int columns);  // embed: makes both buffers, gives the first
+  Tensor take_turn();                            // add: the buffer whose turn it is
+
+  // x as weights of this kind want it; `fresh` when it has to be filled yet. The same x, asked for
+  // again in the same layer, is not made twice.
+  struct Prepared {
+    kernels::Activations* activations;
+    bool fresh;
+  };
+  Prepared prepare(Tensor x, kernels::ActivationKind kind);
+
+  // One panel's rows as floats, and packed, for each thread.
+  struct PanelBuffers {
+    float* rows;       // [kPanelRows, columns]
+    std::byte* panel;  // of type F32
+  };
+  PanelBuffers* take_panel_buffers(int columns);
+  AttendWorkspace take_attend_workspace(int num_tokens, int num_heads, const KvShape& shape);
+
+  // Until its end everything taken but the residuals belongs to a layer.
+  class Layer {
+   public:
+    explicit Layer(StepMemory& memory) : memory_(memory), scope_(memory.arena_) {}
+    ~Layer() { memory_.forget_prepared(); }
+
+   private:
+    StepMemory& memory_;
+    ArenaScope scope_;
+  };
+  Arena& arena() { return arena_; }
+  int num_threads() const { return num_threads_; }
+
+ private:
+  void forget_prepared() {
+    for (const float*& x : prepared_from_) x = nullptr;
+  }
+  kernels::AttendState take_state(int rows, int head_dim);
+
+  Arena& arena_;
+  int num_threads_;
+  Tensor angles_, residuals_[2];
+  int turn_ = 0;
+  kernels::Activations prepared_[3];  // by ActivationKind
+  const float* prepared_from_[3] = {};
+};
+
+}  // namespace pronk
