@@ -70,6 +70,11 @@ class ByteReader {
     return std::string_view(reinterpret_cast<const char*>(taken.data()), taken.size());
   }
 
+  // What has been read between two positions.
+  std::string_view text_between(std::size_t begin, std::size_t end) const {
+    return {reinterpret_cast<const char*>(bytes_.data()) + begin, end - begin};
+  }
+
   // A length of 8 bytes, and that many bytes of text.
   Result<std::string_view> counted_text() {
     const auto size = PRONK_TRY(number<std::uint64_t>());

@@ -309,9 +309,12 @@ Status read_gguf_files(std::span<const std::span<const std::byte>> files,
   PRONK_TRY(check_architecture(first));
 
   std::int64_t embedding_rows = 0;
+  bool has_output = false;
   for (const GgufFile& file : parsed)
-    for (const GgufTensor& tensor : file.tensors())
+    for (const GgufTensor& tensor : file.tensors()) {
       if (tensor.name == "token_embd.weight") embedding_rows = tensor.rows;
+      has_output |= tensor.name == "output.weight";
+    }
   source->config = PRONK_TRY(read_config(first, embedding_rows, &source->notes));
   source->tokenizer = PRONK_TRY(read_gguf_tokenizer(first, &source->notes));
   source->chat_templates = PRONK_TRY(read_templates(first));
@@ -321,7 +324,7 @@ Status read_gguf_files(std::span<const std::span<const std::byte>> files,
   if (options.weights)
     for (const GgufFile& file : parsed)
       for (const GgufTensor& tensor : file.tensors()) PRONK_TRY(add_tensor(file, tensor, source));
-  source->config.tied_output = !source->tensors.contains("lm_head.weight");
+  source->config.tied_output = !has_output;
   PRONK_TRY(check_config(source->config));
   if (options.weights) {
     mark_rotated(source);

@@ -1,5 +1,7 @@
 #include "formats/model_source.h"
 
+#include <cstring>
+
 #include "tensor/dequantize.h"
 
 namespace pronk {
@@ -32,6 +34,18 @@ void apply_scales(const TensorPiece& piece, std::int64_t row, float* values) {
 }
 
 }  // namespace
+
+bool TensorSource::copy_row(std::int64_t row, std::byte* out) const {
+  const std::int64_t stored = stored_row(row);
+  for (const TensorPiece& piece : pieces) {
+    const std::int64_t r = stored - piece.row_begin;
+    if (r < 0 || r >= piece.num_rows) continue;
+    if (piece.scales) return false;
+    std::memcpy(out + row_bytes(dtype, piece.column_begin), piece.data + r * piece.row_stride,
+                static_cast<std::size_t>(row_bytes(dtype, piece.num_columns)));
+  }
+  return true;
+}
 
 void TensorSource::read_row(std::int64_t row, float* out) const {
   const std::int64_t stored = stored_row(row);

@@ -30,8 +30,9 @@ namespace pronk {
 struct TensorPiece {
   std::int64_t row_begin = 0, num_rows = 0;  // in the tensor's stored row order
   std::int64_t column_begin = 0, num_columns = 0;
-  const std::byte* data = nullptr;  // row i of the piece lies at data + i * row_stride
-  std::int64_t row_stride = 0;      // bytes
+  // Row i of the piece lies at data + i * row_stride; not aligned to anything.
+  const std::byte* data = nullptr;
+  std::int64_t row_stride = 0;  // bytes
   // FP8: value = stored * scale; a scale for each block of scale_rows x scale_columns values, row
   // by row; nullptr: 1.
   const float* scales = nullptr;
@@ -55,6 +56,9 @@ class TensorSource {
   std::int64_t stored_row(std::int64_t row) const;
   // The row's bytes in `dtype`, if it lies in one piece and has no scales; else nullptr.
   const std::byte* raw_row(std::int64_t row) const;
+  // The row's bytes in `dtype`, from however many pieces, to `out` (row_bytes of them); false when
+  // they have scales, without which they mean nothing.
+  bool copy_row(std::int64_t row, std::byte* out) const;
   // The row's exact values (FP8: times its scale, in float32). out: `columns` floats.
   void read_row(std::int64_t row, float* out) const;
   std::int64_t size_bytes() const { return rows * row_bytes(dtype, columns); }

@@ -1,8 +1,15 @@
-// Which reader a path needs: the bytes decide.
+// Which reader a path needs: the bytes decide, not the name.
 #include <fmt/format.h>
+
+#include <cstring>
+#include <optional>
+#include <set>
 
 #include "base/bytes.h"
 #include "formats/gguf_reader.h"
+#include "formats/hf_reader.h"
+#include "formats/llama2c_reader.h"
+#include "formats/meta_reader.h"
 #include "formats/model_source.h"
 #include "formats/tokenizer_files.h"
 
@@ -11,20 +18,96 @@ namespace {
 
 namespace fs = std::filesystem;
 
-bool begins_with(std::span<const std::byte> bytes, std::string_view magic) {
-  return bytes.size() >= magic.size() && std::memcmp(bytes.data(), magic.data(), magic.size()) == 0;
+bool is_gguf(std::span<const std::byte> bytes) {
+  return bytes.size() >= 4 && std::memcmp(bytes.data(), "GGUF", 4) == 0;
 }
 
-Status read_file_model(const fs::path& path, const ReadOptions& options, ModelSource* source) {
+// What a single file is, said to someone who gave the wrong one.
+std::string describe(const fs::path& path) {
+  const std::string name = path.filename().string();
+  if (name.ends_with(".safetensors") || name.ends_with(".pth") || name == "config.json" ||
+      name == "params.json")
+    return "one file of a model folder; give the folder";
+  return "not a model that is known here: a GGUF file, a Hugging Face or Meta folder, a llama2.c "
+         ".bin file";
+}
+
+Status read_single_file(const fs::path& path, const ReadOptions& options, ModelSource* source) {
   const auto file = PRONK_TRY(MappedFile::open(path));
-  if (begins_with(file->bytes(), "GGUF")) return read_gguf(path, options, source);
-  return error(
-      Code::kUnsupported,
-      "not a model file that is known here: GGUF, a Hugging Face or Meta folder, llama2.c's .bin");
+  if (is_gguf(file->bytes())) return read_gguf(path, options, source);
+  if (is_llama2c(file->bytes())) return read_llama2c(path, options, source);
+  return error(Code::kUnsupported, describe(path));
+}
+
+// The only model file of a folder: one GGUF, the first of one split set, or one llama2.c file.
+Result<fs::path> only_file(const fs::path& folder) {
+  std::set<fs::path> found;
+  std::error_code failure;
+  for (const auto& entry : fs::directory_iterator(folder, failure)) {
+    const std::string name = entry.path().filename().string();
+    const std::size_t part = name.find("-of-");
+    const bool is_later_part =
+        part != std::string::npos && part >= 5 && name.substr(part - 5, 5) != "00001";
+    const bool is_llama2c_file = name.ends_with(".bin") && !name.starts_with("tok");
+    if ((name.ends_with(".gguf") && !is_later_part) || is_llama2c_file) found.insert(entry.path());
+  }
+  if (found.size() == 1) return *found.begin();
+  if (found.empty())
+    return error(
+        Code::kNotFound,
+        "the folder holds no config.json, params.json, .gguf or .bin; give a model's folder");
+  return error(Code::kInvalidArgument,
+               fmt::format("the folder holds {} models; give one of them, such as '{}'",
+                           found.size(), found.begin()->filename().string()));
+}
+
+Status read_folder(const fs::path& folder, const ReadOptions& options, ModelSource* source) {
+  std::error_code failure;
+  if (fs::exists(folder / "config.json", failure)) return read_hf_folder(folder, options, source);
+  if (fs::exists(folder / "params.json", failure)) return read_meta_folder(folder, options, source);
+  return read_single_file(PRONK_TRY(only_file(folder)), options, source);
 }
 
 Status read_any(const fs::path& path, const ReadOptions& options, ModelSource* source) {
-  return read_file_model(path, options, source);
+  std::error_code failure;
+  return fs::is_directory(path, failure) ? read_folder(path, options, source)
+                                         : read_single_file(path, options, source);
+}
+
+// A tokenizer's own file.
+Result<TokenizerSource> read_bare_tokenizer(const fs::path& path) {
+  TokenizerSource source;
+  constexpr std::size_t kMaxBytes = 256u << 20;
+  source.bytes = PRONK_TRY(read_file(path, kMaxBytes));
+  if (path.extension() == ".bin" && count_llama2c_tokens(source.bytes)) {
+    source.kind = TokenizerSource::Kind::kLlama2c;
+    source.unknown = 0, source.bos = 1, source.eos = 2;
+    source.add_bos = true;
+  } else {
+    source.kind = PRONK_TRY(tokenizer_kind(source.bytes));
+  }
+  return source;
+}
+
+Result<TokenizerSource> read_any_tokenizer(const fs::path& path) {
+  std::error_code failure;
+  ModelSource source;
+  if (fs::is_directory(path, failure)) {
+    PRONK_TRY(read_folder_texts(path, &source));
+    if (source.tokenizer.kind != TokenizerSource::Kind::kNone) return source.tokenizer;
+    PRONK_TRY(read_folder(path, {.weights = false}, &source));
+    return source.tokenizer;
+  }
+  const auto file = PRONK_TRY(MappedFile::open(path));
+  if (is_gguf(file->bytes())) {
+    const GgufFile gguf = PRONK_TRY(GgufFile::parse(file->bytes()));
+    return read_gguf_tokenizer(gguf, &source.notes);
+  }
+  if (is_llama2c(file->bytes())) {
+    PRONK_TRY(read_llama2c(path, {.weights = false}, &source));
+    return source.tokenizer;
+  }
+  return read_bare_tokenizer(path);
 }
 
 }  // namespace
@@ -35,19 +118,17 @@ Result<std::shared_ptr<const ModelSource>> read_model(const fs::path& path,
   source->path = path;
   PRONK_TRY_IN(fmt::format("read model '{}'", path.string()),
                read_any(path, options, source.get()));
+  if (source->config.name.empty())
+    source->config.name = fs::absolute(path).lexically_normal().filename().string();
   return std::shared_ptr<const ModelSource>(std::move(source));
 }
 
 Result<TokenizerSource> read_tokenizer(const fs::path& path) {
-  const auto file = PRONK_TRY(MappedFile::open(path));
-  if (begins_with(file->bytes(), "GGUF")) {
-    std::vector<std::string> notes;
-    return read_gguf_tokenizer(PRONK_TRY(GgufFile::parse(file->bytes())), &notes);
-  }
-  TokenizerSource source;
-  source.bytes = PRONK_TRY(read_file(path));
-  source.kind =
-      PRONK_TRY_IN(fmt::format("read tokenizer '{}'", path.string()), tokenizer_kind(source.bytes));
+  TokenizerSource source =
+      PRONK_TRY_IN(fmt::format("read tokenizer '{}'", path.string()), read_any_tokenizer(path));
+  if (source.kind == TokenizerSource::Kind::kNone)
+    return error(Code::kNotFound,
+                 fmt::format("read tokenizer '{}': the model carries no tokenizer", path.string()));
   return source;
 }
 

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "base/bytes.h"
+#include "formats/sentencepiece_file.h"
 
 namespace pronk {
 namespace {
@@ -27,45 +27,6 @@ bool looks_like_tiktoken(std::string_view bytes) {
 // A protobuf whose first field is a piece (field 1, length-delimited).
 bool looks_like_sentencepiece(std::string_view bytes) {
   return bytes.size() > 2 && bytes[0] == '\x0a';
-}
-
-Result<std::uint64_t> read_varint(ByteReader* in) {
-  std::uint64_t value = 0;
-  for (unsigned shift = 0; shift < 64; shift += 7) {
-    const auto byte = PRONK_TRY(in->number<std::uint8_t>());
-    value |= std::uint64_t{byte & 0x7fu} << shift;
-    if (!(byte & 0x80)) return value;
-  }
-  return error(Code::kCorruptData, fmt::format("byte {}: a number without an end", in->position()));
-}
-
-// ModelProto's field 1 is one piece; the others are passed over.
-Result<std::int64_t> count_sentencepieces(std::string_view bytes) {
-  ByteReader in(std::as_bytes(std::span(bytes)));
-  std::int64_t num_pieces = 0;
-  while (in.left() > 0) {
-    const std::uint64_t tag = PRONK_TRY(read_varint(&in));
-    switch (tag & 7) {
-      case 0:
-        PRONK_TRY(read_varint(&in));
-        break;
-      case 1:
-        PRONK_TRY(in.take(8));
-        break;
-      case 2: {
-        const std::uint64_t size = PRONK_TRY(read_varint(&in));
-        PRONK_TRY(in.take(size));
-        break;
-      }
-      case 5:
-        PRONK_TRY(in.take(4));
-        break;
-      default:
-        return error(Code::kCorruptData, fmt::format("byte {}: no protobuf field", in.position()));
-    }
-    if (tag >> 3 == 1) ++num_pieces;
-  }
-  return num_pieces;
 }
 
 // Llama 3 puts 256 special tokens behind the ranks of its file.
@@ -93,8 +54,10 @@ Result<std::optional<std::int64_t>> count_tokens(const TokenizerSource& source) 
       const bool unfinished = !source.bytes.empty() && source.bytes.back() != '\n';
       return std::optional<std::int64_t>(newlines + unfinished + kTiktokenSpecials);
     }
-    case TokenizerSource::Kind::kSentencePiece:
-      return std::optional(PRONK_TRY_IN("tokenizer.model", count_sentencepieces(source.bytes)));
+    case TokenizerSource::Kind::kSentencePiece: {
+      const SentencePieceFile file = PRONK_TRY(parse_sentencepiece(source.bytes));
+      return std::optional<std::int64_t>(std::ssize(file.pieces));
+    }
     default:
       return std::optional<std::int64_t>();
   }
