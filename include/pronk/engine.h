@@ -18,6 +18,7 @@ struct EngineOptions {
   int context = 0;  // tokens of the longest sequence; 0: what the model allows and the memory holds
   int max_sequences = 16;      // running together
   int max_batch_tokens = 512;  // tokens per step
+  int max_waiting = 1024;      // requests beyond those running; more are refused
   bool prefix_cache = true;
 };
 
@@ -28,6 +29,7 @@ struct Prompt {
   bool ignore_eos = false;
   std::vector<TokenId> end_tokens;  // empty: the tokenizer's
   std::vector<std::string> stop;    // text that ends the reply; not part of it
+  std::string cache_namespace;      // prompts share what was computed only within one
 };
 
 enum class FinishReason { kEnd, kStop, kLength, kCancelled, kError };
@@ -38,9 +40,14 @@ struct Event {
   std::optional<Picked> token;  // absent in the last event
   std::optional<FinishReason> finish;
   std::optional<Error> error;  // with kError
-  int num_prompt_done =
-      0;  // while the prompt is read: tokens so far (then text and token are empty)
+  // While the prompt is read (text and token are empty then): tokens so far, and how many of them
+  // were already known from an earlier prompt.
+  int num_prompt_done = 0;
+  int num_prompt_cached = 0;
 };
+
+class EventQueue;    // engine/event_queue.h
+struct EngineParts;  // engine/parts.h
 
 // A reply on its way. One reader thread; cancel() from any thread. Destroying it cancels.
 class Stream {
@@ -53,9 +60,8 @@ class Stream {
 
  private:
   friend class Engine;
-  struct Impl;
-  explicit Stream(std::shared_ptr<Impl> impl);
-  std::shared_ptr<Impl> impl_;
+  explicit Stream(std::shared_ptr<EventQueue> events);
+  std::shared_ptr<EventQueue> events_;
 };
 
 struct EngineStats {
@@ -70,10 +76,15 @@ class Engine {
  public:
   static Result<std::unique_ptr<Engine>> start(std::shared_ptr<const Model> model,
                                                const EngineOptions& options = {});
-  ~Engine();
-  // Errors: kInvalidArgument (empty prompt, unknown id, longer than the context; bad sampling
-  // parameter).
+  // The same on a runner of the caller's: how tests drive it.
+  static std::unique_ptr<Engine> start_with(EngineParts parts);
+  ~Engine();  // every open stream ends with kCancelled
+
+  // Errors: kInvalidArgument (empty prompt, unknown id, no room in the context, bad sampling
+  // parameter); kResourceExhausted (max_waiting).
   Result<Stream> submit(Prompt prompt);
+  // Several replies to one prompt, which is read once; the i-th draws with seed + i.
+  Result<std::vector<Stream>> submit(Prompt prompt, int num_replies);
   EngineStats stats() const;
   int context() const;  // as chosen at start
   std::string_view isa() const;

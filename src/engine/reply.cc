@@ -1,0 +1,112 @@
+#include "engine/reply.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace pronk {
+namespace {
+
+Status check_prompt(const Prompt& prompt, const Reply::Setup& setup) {
+  const auto refuse = [](std::string message) {
+    return error(Code::kInvalidArgument, "prompt: " + std::move(message));
+  };
+  if (prompt.tokens.empty()) return refuse("it has no tokens, at least one is needed");
+  for (std::size_t i = 0; i < prompt.tokens.size(); ++i)
+    if (prompt.tokens[i] < 0 || prompt.tokens[i] >= setup.vocab_size)
+      return refuse(fmt::format("token {} at position {} does not exist, the model's are 0 to {}",
+                                prompt.tokens[i], i, setup.vocab_size - 1));
+  if (prompt.tokens.size() >= static_cast<std::size_t>(setup.context))
+    return refuse(
+        fmt::format("it is {} tokens long, the context holds {} with at least one of the reply; "
+                    "shorten it or start with a longer context",
+                    prompt.tokens.size(), setup.context));
+  if (prompt.max_tokens < 0)
+    return refuse(fmt::format("max_tokens is {}, must be 0 (no limit) or more", prompt.max_tokens));
+  for (const std::string& stop : prompt.stop)
+    if (stop.empty()) return refuse("a stop text is empty; leave it out");
+  if (!prompt.stop.empty() && !setup.tokenizer)
+    return refuse("stop texts need a tokenizer, the model has none; use end_tokens");
+  return Ok{};
+}
+
+std::vector<TokenId> end_tokens_of(const Prompt& prompt, const Tokenizer* tokenizer) {
+  if (prompt.ignore_eos) return {};
+  if (!prompt.end_tokens.empty() || !tokenizer) return prompt.end_tokens;
+  const auto ends = tokenizer->end_tokens();
+  return {ends.begin(), ends.end()};
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Reply>> Reply::create(const Prompt& prompt, const Setup& setup,
+                                             std::shared_ptr<EventQueue> events) {
+  PRONK_TRY(check_prompt(prompt, setup));
+  std::function<std::string_view(TokenId)> piece;
+  if (setup.tokenizer)
+    piece = [tokenizer = *setup.tokenizer](TokenId token) { return tokenizer.piece(token); };
+  Sampler sampler = PRONK_TRY(Sampler::create(prompt.sampling, setup.vocab_size, piece));
+  for (const TokenId token : prompt.tokens) sampler.accept(token);
+  return std::unique_ptr<Reply>(new Reply(prompt, setup, std::move(sampler), std::move(events)));
+}
+
+Reply::Reply(const Prompt& prompt, const Setup& setup, Sampler sampler,
+             std::shared_ptr<EventQueue> events)
+    : sampler_(std::move(sampler)),
+      stops_(prompt.stop),
+      end_tokens_(end_tokens_of(prompt, setup.tokenizer)),
+      num_prompt_(static_cast<int>(prompt.tokens.size())),
+      most_tokens_(setup.context),
+      events_(std::move(events)) {
+  tokens = prompt.tokens;
+  cache_namespace = prompt.cache_namespace;
+  if (prompt.max_tokens > 0 && prompt.max_tokens < setup.context - num_prompt_)
+    most_tokens_ = num_prompt_ + prompt.max_tokens;
+  if (setup.tokenizer) detokenizer_.emplace(*setup.tokenizer);
+}
+
+std::string Reply::spell(TokenId token) {
+  return detokenizer_ ? stops_.push(detokenizer_->push(token)) : "";
+}
+
+bool Reply::accept(Picked picked) {
+  const TokenId token = picked.token;
+  if (std::find(end_tokens_.begin(), end_tokens_.end(), token) != end_tokens_.end()) {
+    finish(FinishReason::kEnd);
+    return true;
+  }
+  tokens.push_back(token);
+  sampler_.accept(token);
+  Event event;
+  event.text = spell(token);
+  event.token = std::move(picked);
+  events_->push(std::move(event));
+  if (stops_.stopped())
+    finish(FinishReason::kStop);
+  else if (num_tokens() >= most_tokens_)
+    finish(FinishReason::kLength);
+  else
+    return false;
+  return true;
+}
+
+void Reply::tell_progress() {
+  const int done = std::min(num_computed, num_prompt_);
+  if (done <= num_prompt_told_) return;
+  num_prompt_told_ = done;
+  Event event;
+  event.num_prompt_done = done;
+  event.num_prompt_cached = std::min(num_from_cache, num_prompt_);
+  events_->push(std::move(event));
+}
+
+void Reply::finish(FinishReason reason, std::optional<Error> error) {
+  Event event;
+  if (detokenizer_) event.text = stops_.push(detokenizer_->finish());
+  event.text += stops_.finish();
+  event.finish = stops_.stopped() && !error ? FinishReason::kStop : reason;
+  event.error = std::move(error);
+  events_->push(std::move(event));
+}
+
+}  // namespace pronk
