@@ -15,13 +15,8 @@ Result<json::value> parse_json(std::string_view text, const JsonLimits& limits) 
   json::parser parser({}, options);
   json::error_code code;
   const std::size_t read = parser.write_some(text, code);
-  if (!code) {
-    const std::string_view rest = text.substr(read);
-    if (!parser.done())
-      code = json::error::incomplete;
-    else if (rest.find_first_not_of(" \t\r\n") != std::string_view::npos)
-      code = json::error::extra_data;
-  }
+  const std::string_view rest = code ? std::string_view{} : text.substr(read);
+  if (rest.find_first_not_of(" \t\r\n") != std::string_view::npos) code = json::error::extra_data;
   if (code) {
     const std::string_view before = text.substr(0, std::min(read, text.size()));
     const auto line = 1 + std::count(before.begin(), before.end(), '\n');
