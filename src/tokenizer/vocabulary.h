@@ -1,0 +1,66 @@
+// The tokens of a vocabulary: their bytes, what kind each is, and which token some bytes are.
+#pragma once
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "pronk/types.h"
+
+namespace pronk {
+
+inline constexpr TokenId kNoToken = -1;
+
+// SentencePiece's piece types, which GGUF took over with these numbers.
+enum class TokenType : std::uint8_t {
+  kNormal = 1,
+  kUnknown = 2,      // stands for what no other token spells
+  kControl = 3,      // never made of text, unless it is asked for: <|eot_id|>, <s>
+  kUserDefined = 4,  // always found whole in a text
+  kUnused = 5,
+  kByte = 6,  // one raw byte, where the vocabulary lacks a character
+};
+
+// A hash of short byte strings; wyhash's mixing of two 64-bit words into one.
+std::uint64_t hash_bytes(std::string_view bytes);
+
+// Built by add() in the order of ids, immutable afterwards.
+class Vocabulary {
+ public:
+  Vocabulary();
+
+  // The next id. `findable`: whether find() shall know it; of two equal ones the first is found.
+  void add(std::string_view bytes, TokenType type, bool findable);
+  void reserve(std::size_t num_tokens, std::size_t num_bytes);
+
+  int size() const { return static_cast<int>(types_.size()); }
+  bool contains(TokenId id) const { return id >= 0 && id < size(); }
+  std::string_view bytes(TokenId id) const {
+    const auto i = static_cast<std::size_t>(id);
+    return std::string_view(arena_).substr(ends_[i], ends_[i + 1] - ends_[i]);
+  }
+  TokenType type(TokenId id) const { return types_[static_cast<std::size_t>(id)]; }
+
+  TokenId find(std::string_view bytes) const { return find(bytes, hash_bytes(bytes)); }
+  TokenId find(std::string_view bytes, std::uint64_t hash) const;
+
+ private:
+  struct Slot {
+    std::uint32_t tag = 0;  // the hash's upper half
+    TokenId id = kNoToken;
+  };
+  void grow();
+
+  std::string arena_;
+  std::vector<std::size_t> ends_;  // token i is arena_[ends_[i], ends_[i + 1])
+  std::vector<TokenType> types_;
+  std::vector<Slot> slots_;  // open addressing, a power of two, at most half full
+  std::size_t num_findable_ = 0;
+};
+
+// Whether some token that text can become goes on with a space after something else ("a b"): if
+// none does, a text may be cut before every run of spaces without changing its tokens.
+bool has_space_inside(const Vocabulary& vocabulary);
+
+}  // namespace pronk
