@@ -4,7 +4,7 @@
 # Usage: tools/check_weak_symbols.sh BUILD_FOLDER
 set -eu
 build=${1:?usage: tools/check_weak_symbols.sh BUILD_FOLDER}
-objects=$(find "$build" -path '*pronk_kernels.dir*' -name 'avx*.o')
+objects=$(find "$build" -path '*pronk_kernels.dir*' -name '*avx*.o')
 if [ -z "$objects" ]; then
   echo "weak symbols: no wide objects in $build; build the target pronk_kernels first" >&2
   exit 1

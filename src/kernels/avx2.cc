@@ -2,14 +2,15 @@
 #include <immintrin.h>
 
 #include "kernels/kernel_table.h"
+#include "kernels/inline.h"
 
 #define PRONK_ISA avx2
 // clang-format off
-#include "kernels/linear.inc.h"
 #include "kernels/vector.inc.h"
 // clang-format on
 
 namespace pronk::kernels {
+extern const LinearKernels kLinearAvx2;
 extern const KernelTable kAvx2;
-const KernelTable kAvx2{"avx2", avx2::kLinear, avx2::kVector};
+const KernelTable kAvx2{"avx2", kLinearAvx2, avx2::kVector};
 }  // namespace pronk::kernels

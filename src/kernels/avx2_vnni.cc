@@ -2,14 +2,15 @@
 #include <immintrin.h>
 
 #include "kernels/kernel_table.h"
+#include "kernels/inline.h"
 
 #define PRONK_ISA avx2_vnni
 // clang-format off
-#include "kernels/linear.inc.h"
 #include "kernels/vector.inc.h"
 // clang-format on
 
 namespace pronk::kernels {
+extern const LinearKernels kLinearAvx2Vnni;
 extern const KernelTable kAvx2Vnni;
-const KernelTable kAvx2Vnni{"avx2_vnni", avx2_vnni::kLinear, avx2_vnni::kVector};
+const KernelTable kAvx2Vnni{"avx2_vnni", kLinearAvx2Vnni, avx2_vnni::kVector};
 }  // namespace pronk::kernels

@@ -2,14 +2,15 @@
 #include <immintrin.h>
 
 #include "kernels/kernel_table.h"
+#include "kernels/inline.h"
 
 #define PRONK_ISA avx512_vnni
 // clang-format off
-#include "kernels/linear.inc.h"
 #include "kernels/vector.inc.h"
 // clang-format on
 
 namespace pronk::kernels {
+extern const LinearKernels kLinearAvx512Vnni;
 extern const KernelTable kAvx512Vnni;
-const KernelTable kAvx512Vnni{"avx512_vnni", avx512_vnni::kLinear, avx512_vnni::kVector};
+const KernelTable kAvx512Vnni{"avx512_vnni", kLinearAvx512Vnni, avx512_vnni::kVector};
 }  // namespace pronk::kernels

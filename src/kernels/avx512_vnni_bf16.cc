@@ -2,15 +2,16 @@
 #include <immintrin.h>
 
 #include "kernels/kernel_table.h"
+#include "kernels/inline.h"
 
 #define PRONK_ISA avx512_vnni_bf16
 // clang-format off
-#include "kernels/linear.inc.h"
 #include "kernels/vector.inc.h"
 // clang-format on
 
 namespace pronk::kernels {
+extern const LinearKernels kLinearAvx512VnniBf16;
 extern const KernelTable kAvx512VnniBf16;
-const KernelTable kAvx512VnniBf16{"avx512_vnni_bf16", avx512_vnni_bf16::kLinear,
+const KernelTable kAvx512VnniBf16{"avx512_vnni_bf16", kLinearAvx512VnniBf16,
                                   avx512_vnni_bf16::kVector};
 }  // namespace pronk::kernels

@@ -9,7 +9,7 @@ namespace pronk::kernels {
 
 struct KernelTable {
   const char* name;  // "avx512_vnni": what PRONK_ISA, logs and test labels say
-  LinearKernels linear;
+  const LinearKernels& linear;
   VectorKernels vector;
 };
 

@@ -1,0 +1,17 @@
+// Two words for the *.inc.h files: always inline, and unroll a short loop whole, so that arrays of
+// registers stay registers. The scalar file has no such registers, and would only grow.
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#if !defined(__AVX2__)
+#define PRONK_INLINE inline
+#define PRONK_UNROLL
+#elif defined(__clang__)
+#define PRONK_INLINE inline __attribute__((always_inline))
+#define PRONK_UNROLL _Pragma("unroll")
+#else
+#define PRONK_INLINE inline __attribute__((always_inline))
+#define PRONK_UNROLL _Pragma("GCC unroll 16")
+#endif

@@ -1,0 +1,102 @@
+// Sixteen lanes, one for each of 16 weight rows, in 512-bit registers. The three lanes_*.inc.h
+// offer the same names; the kernels are written once on top of them.
+namespace pronk::kernels::PRONK_ISA {
+namespace {
+
+using Line = __m512i;   // 64 weights: lane r holds 4 neighbouring columns of row r
+using Ints = __m512i;   // 16 x int32
+using Floats = __m512;  // 16 x float
+using Word = __m512i;   // 4 activations of one token, in every lane
+
+constexpr int kGroupsPerTile = 2;  // 16-row groups computed together: 32 registers
+constexpr int kTokensPerTile = 6;
+
+PRONK_INLINE Line load_line(const uint8_t* p) { return _mm512_loadu_si512(p); }
+PRONK_INLINE Word load_word(const int8_t* p) {
+  int32_t word;
+  memcpy(&word, p, sizeof word);
+  return _mm512_set1_epi32(word);
+}
+
+// Bits kShift.. of every byte (kShift < 0: moved up), those in kMask.
+template <int kShift, int kMask>
+PRONK_INLINE Line field(Line x) {
+  const Line moved = kShift == 0  ? x
+                     : kShift > 0 ? _mm512_srli_epi32(x, kShift > 0 ? kShift : 0)
+                                  : _mm512_slli_epi32(x, kShift < 0 ? -kShift : 0);
+  return _mm512_and_si512(moved, _mm512_set1_epi8(kMask));
+}
+PRONK_INLINE Line merge(Line a, Line b) { return _mm512_or_si512(a, b); }
+PRONK_INLINE Line look_up(const int8_t (&table)[16], int bias, Line index) {
+  const __m128i biased = _mm_add_epi8(_mm_loadu_si128(reinterpret_cast<const __m128i*>(table)),
+                                      _mm_set1_epi8(static_cast<char>(bias)));
+  return _mm512_shuffle_epi8(_mm512_broadcast_i32x4(biased), index);
+}
+
+// Σ over the lane's 4 columns, added. Weights are unsigned; kBits says how many bits they use.
+template <int kBits>
+PRONK_INLINE Ints dot(Ints sum, Line weights, Word activations) {
+  return _mm512_dpbusd_epi32(sum, weights, activations);
+}
+
+PRONK_INLINE Ints zero_ints() { return _mm512_setzero_si512(); }
+PRONK_INLINE Ints broadcast_shifted(int32_t value, int shift) {
+  return _mm512_slli_epi32(_mm512_set1_epi32(value), static_cast<unsigned>(shift));
+}
+PRONK_INLINE Ints add(Ints a, Ints b) { return _mm512_add_epi32(a, b); }
+PRONK_INLINE Ints multiply(Ints a, int32_t b) {
+  return _mm512_mullo_epi32(a, _mm512_set1_epi32(b));
+}
+PRONK_INLINE Ints unsigned_byte(Line x, int i) {
+  return _mm512_and_si512(_mm512_srl_epi32(x, _mm_cvtsi32_si128(8 * i)), _mm512_set1_epi32(255));
+}
+PRONK_INLINE Ints signed_byte(Line x, int i) {
+  return _mm512_srai_epi32(_mm512_sll_epi32(x, _mm_cvtsi32_si128(24 - 8 * i)), 24);
+}
+
+PRONK_INLINE Floats zero_floats() { return _mm512_setzero_ps(); }
+PRONK_INLINE Floats broadcast(float value) { return _mm512_set1_ps(value); }
+PRONK_INLINE Floats to_floats(Ints x) { return _mm512_cvtepi32_ps(x); }
+PRONK_INLINE Floats multiply(Floats a, Floats b) { return _mm512_mul_ps(a, b); }
+PRONK_INLINE Floats add(Floats a, Floats b) { return _mm512_add_ps(a, b); }
+PRONK_INLINE Floats negate(Floats a) { return _mm512_xor_ps(a, _mm512_set1_ps(-0.0f)); }
+PRONK_INLINE Floats fused(Floats a, Floats b, Floats c) { return _mm512_fmadd_ps(a, b, c); }
+
+PRONK_INLINE Floats load_floats(const uint8_t* p) { return _mm512_loadu_ps(p); }
+PRONK_INLINE Floats load_halfs(const uint8_t* p) {
+  return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
+}
+PRONK_INLINE Ints load_shorts(const uint8_t* p) {
+  return _mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
+}
+PRONK_INLINE Ints load_bytes(const uint8_t* p) {
+  return _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+}
+template <int kShift>
+PRONK_INLINE Ints shift_left(Ints x) {
+  return _mm512_slli_epi32(x, kShift);
+}
+PRONK_INLINE Ints shift_right(Ints x, int shift) {
+  return _mm512_srl_epi32(x, _mm_cvtsi32_si128(shift));
+}
+PRONK_INLINE Ints mask_bits(Ints x, int mask) {
+  return _mm512_and_si512(x, _mm512_set1_epi32(mask));
+}
+PRONK_INLINE Ints either(Ints a, Ints b) { return _mm512_or_si512(a, b); }
+PRONK_INLINE Ints where_equal(Ints x, int value, Ints then, Ints otherwise) {
+  return _mm512_mask_mov_epi32(otherwise, _mm512_cmpeq_epi32_mask(x, _mm512_set1_epi32(value)),
+                               then);
+}
+PRONK_INLINE Ints broadcast_int(int32_t value) { return _mm512_set1_epi32(value); }
+PRONK_INLINE Ints as_ints(Floats x) { return _mm512_castps_si512(x); }
+PRONK_INLINE Ints as_ints(Line x) { return x; }
+PRONK_INLINE Floats as_floats(Ints x) { return _mm512_castsi512_ps(x); }
+
+// The first num_lanes (1 or more; 16 and more mean all).
+PRONK_INLINE void store(float* p, Floats x, int num_lanes) {
+  _mm512_mask_storeu_ps(p, static_cast<__mmask16>(num_lanes >= 16 ? 0xffff : (1 << num_lanes) - 1),
+                        x);
+}
+
+}  // namespace
+}  // namespace pronk::kernels::PRONK_ISA

@@ -1,0 +1,17 @@
+// The linear kernels of avx512_vnni.cc's table, in a file of their own because they take long to
+// compile.
+#include <immintrin.h>
+
+#include "kernels/inline.h"
+#include "kernels/linear_kernels.h"
+
+#define PRONK_ISA avx512_vnni
+// clang-format off
+#include "kernels/lanes_avx512.inc.h"
+#include "kernels/linear.inc.h"
+// clang-format on
+
+namespace pronk::kernels {
+extern const LinearKernels kLinearAvx512Vnni;
+const LinearKernels kLinearAvx512Vnni = avx512_vnni::kLinear;
+}  // namespace pronk::kernels

@@ -1,0 +1,115 @@
+// Rows of activations as integers or bf16. Plain loops that the compiler turns into the set's
+// instructions: the operations, and so the bits, are the same for all.
+namespace pronk::kernels::PRONK_ISA {
+namespace {
+
+constexpr int kBlock = kActivationBlock;
+
+PRONK_INLINE int32_t bits_of(float x) {
+  int32_t bits;
+  memcpy(&bits, &x, sizeof bits);
+  return bits;
+}
+
+// To the nearest integer, ties to even, for |x| < 2^22: 1.5 · 2^23 leaves it in the last places.
+PRONK_INLINE int32_t rounded(float x) { return bits_of(x + 12582912.0f) - bits_of(12582912.0f); }
+
+// The bits of max |x|: as integers they order as the magnitudes do, NaN above infinity.
+PRONK_INLINE int32_t largest_magnitude(const float* x) {
+  int32_t largest = 0;
+  for (int i = 0; i < kBlock; ++i) {
+    const int32_t magnitude = bits_of(x[i]) & 0x7fffffff;
+    largest = magnitude > largest ? magnitude : largest;
+  }
+  return largest;
+}
+
+// h and s of x ≈ s · h.
+PRONK_INLINE float quantize_high(const float* x, int8_t* high) {
+  const int32_t largest = largest_magnitude(x);
+  constexpr int32_t kTiny = 0x0d800000;      // 2^-100: below it 127 / max has no room; counts as 0
+  constexpr int32_t kInfinite = 0x7f800000;  // infinity or NaN
+  if (largest < kTiny || largest >= kInfinite) {
+    memset(high, 0, kBlock);
+    return largest < kTiny ? 0 : __builtin_nanf("");
+  }
+  float max;
+  memcpy(&max, &largest, sizeof max);
+  const float inverse = 127.0f / max;
+  for (int i = 0; i < kBlock; ++i) high[i] = static_cast<int8_t>(rounded(x[i] * inverse));
+  return max / 127.0f;
+}
+
+// l of x ≈ s · (h + l / 254).
+PRONK_INLINE void quantize_low(const float* x, const int8_t* high, float scale, int8_t* low) {
+  const float inverse = 254.0f / scale;
+  for (int i = 0; i < kBlock; ++i) {
+    const int32_t l = rounded((x[i] - scale * static_cast<float>(high[i])) * inverse);
+    low[i] = static_cast<int8_t>(l > 127 ? 127 : l < -127 ? -127 : l);
+  }
+}
+
+PRONK_INLINE int32_t sum16(const int8_t* x) {
+  int32_t sum = 0;
+  for (int i = 0; i < 16; ++i) sum += x[i];
+  return sum;
+}
+
+PRONK_INLINE ActivationBlock describe(const int8_t* high, const int8_t* low, float scale,
+                                      bool stands_out) {
+  ActivationBlock out;
+  out.multiplier = stands_out ? 254 : 1;
+  out.scale = stands_out ? scale / 254.0f : scale;
+  int32_t sums[2];
+  for (int h = 0; h < 2; ++h) {
+    sums[h] = out.multiplier * sum16(high + 16 * h) + (stands_out ? sum16(low + 16 * h) : 0);
+    out.negated_sums[h] = -sums[h];
+    out.scaled_sums[h] = out.scale * static_cast<float>(sums[h]);
+  }
+  out.negated_sum = -sums[0] - sums[1];
+  out.scaled_sum = out.scale * static_cast<float>(sums[0] + sums[1]);
+  return out;
+}
+
+// LinearKernels::quantize_row. The rule compares with the whole row, so scales come first.
+void quantize_row(const float* x, SecondPlane rule, const Activations& out, int t) {
+  const int64_t num_blocks = out.columns / kBlock;
+  int8_t* high = out.high + t * static_cast<int64_t>(out.columns);
+  int8_t* low = out.low + t * static_cast<int64_t>(out.columns);
+  ActivationBlock* blocks = out.blocks + t * num_blocks;
+  uint8_t* stands_out = out.stands_out + t * num_blocks;
+  double squares = 0;
+  for (int64_t b = 0; b < num_blocks; ++b) {
+    const float scale = quantize_high(x + b * kBlock, high + b * kBlock);
+    blocks[b].scale = scale;
+    squares += static_cast<double>(scale) * scale;
+  }
+  const double threshold = 4 * squares / static_cast<double>(num_blocks);
+  for (int64_t b = 0; b < num_blocks; ++b) {
+    const float scale = blocks[b].scale;
+    const bool out_here =
+        scale > 0 && (rule == SecondPlane::kHigh || static_cast<double>(scale) * scale > threshold);
+    if (out_here)
+      quantize_low(x + b * kBlock, high + b * kBlock, scale, low + b * kBlock);
+    else
+      memset(low + b * kBlock, 0, kBlock);
+    blocks[b] = describe(high + b * kBlock, low + b * kBlock, scale, out_here);
+    stands_out[b] = out_here;
+  }
+}
+
+// LinearKernels::round_row.
+void round_row(const float* x, const Activations& out, int t) {
+  const int even = out.columns + (out.columns & 1);
+  uint16_t* to = out.bf16 + t * static_cast<int64_t>(even);
+  for (int k = 0; k < out.columns; ++k) {
+    const uint32_t bits = static_cast<uint32_t>(bits_of(x[k]));
+    const uint32_t nearest = (bits + 0x7fff + (bits >> 16 & 1)) >> 16;
+    const uint32_t quiet = bits >> 16 | 0x40;
+    to[k] = static_cast<uint16_t>((bits & 0x7fffffff) > 0x7f800000 ? quiet : nearest);
+  }
+  if (even > out.columns) to[out.columns] = 0;
+}
+
+}  // namespace
+}  // namespace pronk::kernels::PRONK_ISA

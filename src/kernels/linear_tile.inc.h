@@ -1,0 +1,221 @@
+// The integer tile: 16 or 32 rows of one panel times a few tokens.
+//
+// For each block of 32 columns and each output, in this order:
+//   i = multiplier · Σ high · q + Σ low · q − 2^kOffsetShift · Σ x     exact, int32
+//   one scale:   f = fma(scale · t, float(i), f)
+//   two scales:  f = fma(t, fma(scale1, float(i1), scale0 · float(i0)), f)     i0, i1: 16 columns
+//   each with mins:   then f = fma(min, scaled sum of x, f) for each half
+// which is all there is to the result's bits. t is the activation block's scale.
+namespace pronk::kernels::PRONK_ISA {
+namespace {
+
+// Rows t0.. of the activations, seen from one tile.
+struct TileInput {
+  const int8_t* high;
+  const int8_t* low;
+  const ActivationBlock* blocks;
+  const uint8_t* stands_out;
+  int64_t columns;     // from one row of high and low to the next
+  int64_t num_blocks;  // from one row of blocks and stands_out to the next
+};
+
+// sums[g][t] += Σ of columns 4j..4j+3, weights of group g times activations of token t.
+template <class F, int j, int kGroups, int kTokens>
+PRONK_INLINE void add_word(const uint8_t* const (&lines)[kGroups], const int8_t* x, int64_t stride,
+                           Ints (&sums)[kGroups][kTokens]) {
+  Line w[kGroups];
+  PRONK_UNROLL
+  for (int g = 0; g < kGroups; ++g) w[g] = F::template weights<j>(lines[g]);
+  PRONK_UNROLL
+  for (int t = 0; t < kTokens; ++t) {
+    const Word a = load_word(x + t * stride + 4 * j);
+    PRONK_UNROLL
+    for (int g = 0; g < kGroups; ++g) sums[g][t] = dot<F::kBits>(sums[g][t], w[g], a);
+  }
+}
+
+// All 32 columns, or the half of 16 that kPart says (0 or 1; -1: all).
+template <class F, int kPart, int kGroups, int kTokens>
+PRONK_INLINE void add_part(const uint8_t* const (&lines)[kGroups], const int8_t* x, int64_t stride,
+                           Ints (&sums)[kGroups][kTokens]) {
+  if constexpr (kPart == -1) {  // the two nibbles of a line one after the other
+    add_word<F, 0>(lines, x, stride, sums);
+    add_word<F, 4>(lines, x, stride, sums);
+    add_word<F, 1>(lines, x, stride, sums);
+    add_word<F, 5>(lines, x, stride, sums);
+    add_word<F, 2>(lines, x, stride, sums);
+    add_word<F, 6>(lines, x, stride, sums);
+    add_word<F, 3>(lines, x, stride, sums);
+    add_word<F, 7>(lines, x, stride, sums);
+  } else {
+    add_word<F, 4 * kPart>(lines, x, stride, sums);
+    add_word<F, 4 * kPart + 1>(lines, x, stride, sums);
+    add_word<F, 4 * kPart + 2>(lines, x, stride, sums);
+    add_word<F, 4 * kPart + 3>(lines, x, stride, sums);
+  }
+}
+
+// The exact integers of one block. `two_planes`: whether any of the tile's tokens stands out here;
+// for those that do not, the low plane is zeros and the multiplier 1.
+template <class F, int kPart, int kGroups, int kTokens>
+PRONK_INLINE void integer_sums(const uint8_t* const (&lines)[kGroups], const TileInput& in, int b,
+                               bool two_planes, Ints (&sums)[kGroups][kTokens]) {
+  Ints start[kTokens];
+  PRONK_UNROLL
+  for (int t = 0; t < kTokens; ++t) {
+    if constexpr (F::kOffsetShift >= 0) {
+      const ActivationBlock& block = in.blocks[t * in.num_blocks + b];
+      start[t] = broadcast_shifted(
+          kPart == -1 ? block.negated_sum : block.negated_sums[kPart == 1 ? 1 : 0],
+          F::kOffsetShift);
+    } else {
+      start[t] = zero_ints();
+    }
+  }
+  PRONK_UNROLL
+  for (int g = 0; g < kGroups; ++g) {
+    PRONK_UNROLL
+    for (int t = 0; t < kTokens; ++t) sums[g][t] = start[t];
+  }
+  if (__builtin_expect(two_planes, 0)) {
+    Ints high[kGroups][kTokens];
+    PRONK_UNROLL
+    for (int g = 0; g < kGroups; ++g) {
+      PRONK_UNROLL
+      for (int t = 0; t < kTokens; ++t) high[g][t] = zero_ints();
+    }
+    add_part<F, kPart>(lines, in.high + b * kActivationBlock, in.columns, high);
+    PRONK_UNROLL
+    for (int g = 0; g < kGroups; ++g) {
+      PRONK_UNROLL
+      for (int t = 0; t < kTokens; ++t) {
+        const int multiplier = in.blocks[t * in.num_blocks + b].multiplier;
+        sums[g][t] = add(sums[g][t], multiply(high[g][t], multiplier));
+      }
+    }
+    add_part<F, kPart>(lines, in.low + b * kActivationBlock, in.columns, sums);
+  } else {
+    add_part<F, kPart>(lines, in.high + b * kActivationBlock, in.columns, sums);
+  }
+}
+
+// One block of 32 columns into the outputs.
+template <class F, int kGroups, int kTokens>
+PRONK_INLINE void fold_block(const uint8_t* block, int sub,
+                             const typename F::Head (&heads)[kGroups], int first_group,
+                             const TileInput& in, int b, Floats (&out)[kGroups][kTokens]) {
+  bool two_planes = false;
+  PRONK_UNROLL
+  for (int t = 0; t < kTokens; ++t) two_planes |= in.stands_out[t * in.num_blocks + b] != 0;
+  const uint8_t* lines[kGroups];
+  PRONK_UNROLL
+  for (int g = 0; g < kGroups; ++g) lines[g] = F::lines(block, sub, first_group + g);
+
+  if constexpr (F::kScales == 1) {
+    Ints sums[kGroups][kTokens];
+    integer_sums<F, -1>(lines, in, b, two_planes, sums);
+    PRONK_UNROLL
+    for (int g = 0; g < kGroups; ++g) {
+      const Floats scale = F::scale(heads[g], sub, 0);
+      PRONK_UNROLL
+      for (int t = 0; t < kTokens; ++t) {
+        const Floats both = multiply(scale, broadcast(in.blocks[t * in.num_blocks + b].scale));
+        out[g][t] = fused(both, to_floats(sums[g][t]), out[g][t]);
+      }
+    }
+  } else {
+    Ints sums[kGroups][kTokens];
+    Floats halves[kGroups][kTokens];
+    integer_sums<F, 0>(lines, in, b, two_planes, sums);
+    PRONK_UNROLL
+    for (int g = 0; g < kGroups; ++g) {
+      const Floats scale = F::scale(heads[g], sub, 0);
+      PRONK_UNROLL
+      for (int t = 0; t < kTokens; ++t) halves[g][t] = multiply(scale, to_floats(sums[g][t]));
+    }
+    integer_sums<F, 1>(lines, in, b, two_planes, sums);
+    PRONK_UNROLL
+    for (int g = 0; g < kGroups; ++g) {
+      const Floats scale = F::scale(heads[g], sub, 1);
+      PRONK_UNROLL
+      for (int t = 0; t < kTokens; ++t) {
+        halves[g][t] = fused(scale, to_floats(sums[g][t]), halves[g][t]);
+        out[g][t] =
+            fused(broadcast(in.blocks[t * in.num_blocks + b].scale), halves[g][t], out[g][t]);
+      }
+    }
+  }
+  if constexpr (F::kHasMin) {
+    PRONK_UNROLL
+    for (int half = 0; half < F::kScales; ++half) {
+      PRONK_UNROLL
+      for (int g = 0; g < kGroups; ++g) {
+        const Floats min = F::min(heads[g], sub, half);
+        PRONK_UNROLL
+        for (int t = 0; t < kTokens; ++t) {
+          const ActivationBlock& x = in.blocks[t * in.num_blocks + b];
+          const float sum = F::kScales == 1 ? x.scaled_sum : x.scaled_sums[half];
+          out[g][t] = fused(min, broadcast(sum), out[g][t]);
+        }
+      }
+    }
+  }
+}
+
+// Groups first_group.. of the panel times kTokens tokens; y[t · y_stride + 16 g + row].
+template <class F, int kGroups, int kTokens>
+void multiply_tile(const uint8_t* panel, int first_group, const TileInput& in, int num_rows,
+                   float* y, int64_t y_stride) {
+  Floats out[kGroups][kTokens];
+  PRONK_UNROLL
+  for (int g = 0; g < kGroups; ++g) {
+    PRONK_UNROLL
+    for (int t = 0; t < kTokens; ++t) out[g][t] = zero_floats();
+  }
+  const int num_blocks = static_cast<int>(in.num_blocks);
+  for (int b = 0; b < num_blocks; b += F::kSubBlocks, panel += F::kBytes) {
+    typename F::Head heads[kGroups];
+    PRONK_UNROLL
+    for (int g = 0; g < kGroups; ++g) heads[g] = F::read_head(panel, first_group + g);
+    for (int sub = 0; sub < F::kSubBlocks; ++sub)
+      fold_block<F>(panel, sub, heads, first_group, in, b + sub, out);
+  }
+  PRONK_UNROLL
+  for (int g = 0; g < kGroups; ++g) {
+    const int row = 16 * (first_group + g), rows_left = num_rows - row;
+    if (rows_left <= 0) continue;
+    PRONK_UNROLL
+    for (int t = 0; t < kTokens; ++t) store(y + t * y_stride + row, out[g][t], rows_left);
+  }
+}
+
+template <class F, int kTokens>
+void multiply_tokens(const uint8_t* panel, const TileInput& in, int num_tokens, int num_rows,
+                     float* y, int64_t y_stride) {
+  if (num_tokens == kTokens) {
+    for (int g = 0; g < kPanelRows / 16; g += kGroupsPerTile)
+      multiply_tile<F, kGroupsPerTile, kTokens>(panel, g, in, num_rows, y, y_stride);
+  } else if constexpr (kTokens > 1) {
+    multiply_tokens<F, kTokens - 1>(panel, in, num_tokens, num_rows, y, y_stride);
+  }
+}
+
+// LinearKernels::multiply_panel of a block type.
+template <class F>
+void multiply_panel(const void* panel, const Activations& x, int num_rows, float* y,
+                    int64_t y_stride) {
+  constexpr int kTokens = F::kScales == 2 && kTokensPerTile > 4 ? 4 : kTokensPerTile;
+  TileInput in{x.high, x.low, x.blocks, x.stands_out, x.columns, x.columns / kActivationBlock};
+  for (int t = 0; t < x.num_rows; t += kTokens) {
+    const int num_tokens = x.num_rows - t < kTokens ? x.num_rows - t : kTokens;
+    multiply_tokens<F, kTokens>(static_cast<const uint8_t*>(panel), in, num_tokens, num_rows,
+                                y + t * y_stride, y_stride);
+    in.high += kTokens * in.columns;
+    in.low += kTokens * in.columns;
+    in.blocks += kTokens * in.num_blocks;
+    in.stands_out += kTokens * in.num_blocks;
+  }
+}
+
+}  // namespace
+}  // namespace pronk::kernels::PRONK_ISA
