@@ -74,6 +74,14 @@ Status read_any(const fs::path& path, const ReadOptions& options, ModelSource* s
                                          : read_single_file(path, options, source);
 }
 
+// The folder's or file's own name, for models that carry none.
+std::string name_of(const fs::path& path) {
+  std::error_code failure;
+  fs::path whole = fs::absolute(path, failure).lexically_normal();
+  if (!whole.has_filename()) whole = whole.parent_path();
+  return whole.stem().string();
+}
+
 // A tokenizer's own file.
 Result<TokenizerSource> read_bare_tokenizer(const fs::path& path) {
   TokenizerSource source;
@@ -118,8 +126,7 @@ Result<std::shared_ptr<const ModelSource>> read_model(const fs::path& path,
   source->path = path;
   PRONK_TRY_IN(fmt::format("read model '{}'", path.string()),
                read_any(path, options, source.get()));
-  if (source->config.name.empty())
-    source->config.name = fs::absolute(path).lexically_normal().filename().string();
+  if (source->config.name.empty()) source->config.name = name_of(path);
   return std::shared_ptr<const ModelSource>(std::move(source));
 }
 

@@ -12,8 +12,8 @@ namespace {
 // One field of a protobuf message: number, and its value by wire type.
 struct Field {
   std::uint64_t number = 0;
-  std::uint64_t integer = 0;  // wire types 0, 1 and 5
-  std::string_view bytes;     // wire type 2
+  std::uint64_t integer = 0;    // wire types 0, 1 and 5
+  std::string_view bytes = {};  // wire type 2
 };
 
 Result<std::uint64_t> read_varint(ByteReader* in) {
@@ -106,12 +106,13 @@ Result<SentencePieceFile> parse_sentencepiece(std::string_view bytes) {
     if (field.number == 4) file.remove_extra_whitespaces = field.integer != 0;
     return Ok{};
   };
-  PRONK_TRY_IN("tokenizer.model", for_each_field(bytes, [&](const Field& field) -> Status {
-                 if (field.number == 1) file.pieces.push_back(PRONK_TRY(read_piece(field.bytes)));
-                 if (field.number == 2) return for_each_field(field.bytes, read_trainer);
-                 if (field.number == 3) return for_each_field(field.bytes, read_normalizer);
-                 return Ok{};
-               }));
+  const auto read_model = [&](const Field& field) -> Status {
+    if (field.number == 1) file.pieces.push_back(PRONK_TRY(read_piece(field.bytes)));
+    if (field.number == 2) return for_each_field(field.bytes, read_trainer);
+    if (field.number == 3) return for_each_field(field.bytes, read_normalizer);
+    return Ok{};
+  };
+  PRONK_TRY_IN("tokenizer.model", for_each_field(bytes, read_model));
   return file;
 }
 
