@@ -1,0 +1,441 @@
+// The linear kernels of every usable table against float64, and their promises about bits.
+#include "kernels/linear_kernels.h"
+
+#include <gtest/gtest.h>
+
+#include <bit>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "kernels/isa.h"
+#include "kernels/pack.h"
+#include "tensor/dequantize.h"
+#include "tensor/half.h"
+
+namespace pronk::kernels {
+namespace {
+
+using Bytes = std::vector<std::byte>;
+
+std::size_t index(DType type) { return static_cast<std::size_t>(type); }
+bool is_block_type(DType type) { return info(type).block_size > 1; }
+
+// Where a block's 16-bit floats stand, to make them plain numbers.
+std::vector<int> halfs_of(DType type) {
+  switch (type) {
+    case DType::kQ4_1:
+    case DType::kQ5_1:
+    case DType::kQ4_K:
+    case DType::kQ5_K:
+      return {0, 2};
+    case DType::kQ2_K:
+      return {80, 82};
+    case DType::kQ3_K:
+      return {108};
+    case DType::kQ6_K:
+      return {208};
+    case DType::kMXFP4:
+      return {};
+    default:
+      return {0};
+  }
+}
+
+// Random stored bytes of any type, every bit pattern of the integers possible.
+Bytes random_row(DType type, int columns, std::mt19937& rng) {
+  Bytes row(static_cast<std::size_t>(row_bytes(type, columns)));
+  if (!is_block_type(type)) {
+    std::normal_distribution<float> normal(0, 0.05f);
+    std::vector<float> values(static_cast<std::size_t>(columns));
+    for (float& v : values) v = normal(rng);
+    quantize_row(type, values.data(), columns, row.data());
+    return row;
+  }
+  for (std::byte& b : row) b = static_cast<std::byte>(rng());
+  std::uniform_real_distribution<float> scale(-0.02f, 0.02f);
+  const int size = info(type).block_bytes;
+  for (int at = 0; at < static_cast<int>(row.size()); at += size) {
+    for (int half : halfs_of(type)) {
+      const std::uint16_t h = float_to_half(scale(rng));
+      std::memcpy(row.data() + at + half, &h, 2);
+    }
+    if (type == DType::kMXFP4)
+      row[static_cast<std::size_t>(at)] = static_cast<std::byte>(115 + rng() % 8);
+  }
+  return row;
+}
+
+struct Matrix {
+  DType type;
+  int rows, columns;
+  std::vector<Bytes> stored;
+  std::vector<Bytes> panels;
+};
+
+Matrix random_matrix(DType type, int rows, int columns, std::mt19937& rng) {
+  Matrix m{type, rows, columns, {}, {}};
+  for (int r = 0; r < rows; ++r) m.stored.push_back(random_row(type, columns, rng));
+  for (int first = 0; first < rows; first += kPanelRows) {
+    PanelRows of_panel{};
+    for (int r = 0; r < kPanelRows && first + r < rows; ++r)
+      of_panel[static_cast<std::size_t>(r)] = m.stored[static_cast<std::size_t>(first + r)].data();
+    m.panels.emplace_back(static_cast<std::size_t>(panel_bytes(type, columns)));
+    pack_panel(type, of_panel, columns, m.panels.back().data());
+  }
+  return m;
+}
+
+// Rows of activations with blocks that stand out, blocks of zeros and one large value.
+std::vector<float> random_activations(int tokens, int columns, std::mt19937& rng) {
+  std::normal_distribution<float> normal;
+  std::vector<float> x(static_cast<std::size_t>(tokens) * static_cast<std::size_t>(columns));
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    const std::size_t block = i / 32;
+    const float size = block % 7 == 3 ? 0.0f : block % 5 == 1 ? 40.0f : 1.0f;
+    x[i] = normal(rng) * size;
+  }
+  x[x.size() / 2] = 3e4f;
+  return x;
+}
+
+// Activations with memory of their own, in whatever forms a table may want.
+struct OwnedActivations {
+  std::vector<float> values;
+  std::vector<std::int8_t> high, low;
+  std::vector<ActivationBlock> blocks;
+  std::vector<std::uint8_t> stands_out;
+  std::vector<std::uint16_t> bf16;
+  Activations view;
+
+  OwnedActivations(const LinearKernels& k, const float* x, int tokens, int columns,
+                   SecondPlane rule) {
+    const auto n = static_cast<std::size_t>(tokens) * static_cast<std::size_t>(columns);
+    values.assign(x, x + n);
+    high.resize(n);
+    low.resize(n);
+    blocks.resize(n / 32);
+    stands_out.resize(n / 32);
+    bf16.resize(n + static_cast<std::size_t>(tokens));
+    view = {.num_rows = tokens,
+            .columns = columns,
+            .high = high.data(),
+            .low = low.data(),
+            .blocks = blocks.data(),
+            .stands_out = stands_out.data(),
+            .bf16 = bf16.data(),
+            .f32 = values.data()};
+    for (int t = 0; t < tokens; ++t) {
+      const float* row = x + static_cast<std::int64_t>(t) * columns;
+      if (columns % 32 == 0) k.quantize_row(row, rule, view, t);
+      k.round_row(row, view, t);
+    }
+  }
+
+  // What the kernel multiplies with, as numbers.
+  double value(ActivationKind kind, int t, int k) const {
+    const auto i = static_cast<std::size_t>(t) * static_cast<std::size_t>(view.columns) +
+                   static_cast<std::size_t>(k);
+    if (kind == ActivationKind::kF32) return values[i];
+    if (kind == ActivationKind::kBF16) {
+      const int even = view.columns + (view.columns & 1);
+      return bf16_to_float(bf16[static_cast<std::size_t>(t * even + k)]);
+    }
+    const ActivationBlock& b = blocks[i / 32];
+    return static_cast<double>(b.scale) * (b.multiplier * high[i] + low[i]);
+  }
+};
+
+std::vector<float> multiply(const KernelTable& table, const Matrix& m, const OwnedActivations& x) {
+  std::vector<float> y(static_cast<std::size_t>(x.view.num_rows) * static_cast<std::size_t>(m.rows),
+                       std::numeric_limits<float>::quiet_NaN());
+  for (std::size_t p = 0; p < m.panels.size(); ++p) {
+    const int first = static_cast<int>(p) * kPanelRows;
+    table.linear.multiply_panel[index(m.type)](
+        m.panels[p].data(), x.view, std::min(kPanelRows, m.rows - first), y.data() + first, m.rows);
+  }
+  return y;
+}
+
+// Roundings that an output goes through (docs/kernels.md): its folds, and 3 for what a fold is made
+// of.
+double num_roundings(DType type, ActivationKind kind, int columns) {
+  const double blocks = std::ceil(columns / 32.0);
+  if (kind == ActivationKind::kF32) return 32 + blocks + 3;
+  if (kind == ActivationKind::kBF16) return columns + 3;
+  const bool two_scales = type == DType::kQ2_K || type == DType::kQ3_K || type == DType::kQ6_K;
+  const double folds = (two_scales ? 2 : 1) * (halfs_of(type).size() == 2 ? 2 : 1);
+  return folds * blocks + 3;
+}
+
+// The row with its mins set to zero: scale · q alone. The two parts of scale · q + min are added
+// one after the other, so both count among the terms.
+Bytes without_mins(DType type, const Bytes& row) {
+  Bytes out = row;
+  const std::vector<int> halfs = halfs_of(type);
+  if (halfs.size() < 2) return out;
+  for (std::size_t at = 0; at < out.size(); at += static_cast<std::size_t>(info(type).block_bytes))
+    std::memset(out.data() + at + halfs[1], 0, 2);
+  return out;
+}
+
+// |y − y64| <= γ(n) Σ |terms|, γ(n) = n u / (1 − n u), u = 2^-24.
+void expect_near_float64(const KernelTable& table, const Matrix& m, const OwnedActivations& x) {
+  const ActivationKind kind = table.linear.activation_kind[index(m.type)];
+  const std::vector<float> y = multiply(table, m, x);
+  const double nu = num_roundings(m.type, kind, m.columns) * 0x1p-24;
+  const double gamma = nu / (1 - nu);
+  std::vector<float> w(static_cast<std::size_t>(m.columns)), scaled = w;
+  for (int r = 0; r < m.rows; ++r) {
+    const Bytes& row = m.stored[static_cast<std::size_t>(r)];
+    dequantize_row(m.type, row.data(), m.columns, w.data());
+    dequantize_row(m.type, without_mins(m.type, row).data(), m.columns, scaled.data());
+    for (int t = 0; t < x.view.num_rows; ++t) {
+      double sum = 0, terms = 0;
+      for (int k = 0; k < m.columns; ++k) {
+        const auto i = static_cast<std::size_t>(k);
+        const double a = x.value(kind, t, k);
+        sum += w[i] * a;
+        terms += std::fabs(scaled[i] * a) + std::fabs((w[i] - scaled[i]) * a);
+      }
+      const float got = y[static_cast<std::size_t>(t * m.rows + r)];
+      ASSERT_LE(std::fabs(got - sum), gamma * terms)
+          << "row " << r << " token " << t << ": " << got;
+    }
+  }
+}
+
+int columns_for(DType type, int about) {
+  const int unit = is_block_type(type) ? std::max(32, info(type).block_size) : 1;
+  return std::max(unit, about / unit * unit);
+}
+
+class Linears : public testing::TestWithParam<int> {
+ protected:
+  DType type() const { return static_cast<DType>(GetParam()); }
+  std::mt19937 rng{static_cast<unsigned>(GetParam()) + 7};
+};
+
+TEST_P(Linears, AreWithinTheBoundOfFloat64) {
+  for (const KernelTable* table : usable_tables()) {
+    SCOPED_TRACE(table->name);
+    for (const auto& [rows, about] : {std::pair{32, 512}, {45, 1056}, {7, 172}, {64, 33}}) {
+      const int columns = columns_for(type(), about);
+      SCOPED_TRACE(std::to_string(rows) + " x " + std::to_string(columns));
+      const Matrix m = random_matrix(type(), rows, columns, rng);
+      for (SecondPlane rule : {SecondPlane::kFast, SecondPlane::kHigh}) {
+        const auto x = random_activations(5, columns, rng);
+        expect_near_float64(*table, m, {table->linear, x.data(), 5, columns, rule});
+      }
+    }
+  }
+}
+
+TEST_P(Linears, HaveTheSameBitsAloneAndInAnyBatch) {
+  const int columns = columns_for(type(), 768), tokens = 33;
+  const Matrix m = random_matrix(type(), 40, columns, rng);
+  const auto x = random_activations(tokens, columns, rng);
+  for (const KernelTable* table : usable_tables()) {
+    SCOPED_TRACE(table->name);
+    const auto whole =
+        multiply(*table, m, {table->linear, x.data(), tokens, columns, SecondPlane::kFast});
+    for (int batch : {1, 2, 3, 4, 5, 6, 12}) {
+      for (int t = 0; t + batch <= tokens; t += batch) {
+        const auto part = multiply(
+            *table, m, {table->linear, x.data() + t * columns, batch, columns, SecondPlane::kFast});
+        ASSERT_EQ(std::memcmp(part.data(), whole.data() + t * m.rows, part.size() * 4), 0)
+            << "batch " << batch << " from token " << t;
+      }
+    }
+  }
+}
+
+TEST_P(Linears, OfBlockTypesHaveTheSameBitsOnEveryTable) {
+  if (!is_block_type(type())) GTEST_SKIP() << "float types promise it for each table alone";
+  const KernelTable& scalar = *usable_tables().back();
+  for (const int about : {256, 1024}) {
+    const int columns = columns_for(type(), about), tokens = 7;
+    const Matrix m = random_matrix(type(), 50, columns, rng);
+    const auto x = random_activations(tokens, columns, rng);
+    for (SecondPlane rule : {SecondPlane::kFast, SecondPlane::kHigh}) {
+      const auto expected = multiply(scalar, m, {scalar.linear, x.data(), tokens, columns, rule});
+      for (const KernelTable* table : usable_tables()) {
+        const auto got = multiply(*table, m, {table->linear, x.data(), tokens, columns, rule});
+        ASSERT_EQ(std::memcmp(got.data(), expected.data(), got.size() * 4), 0) << table->name;
+      }
+    }
+  }
+}
+
+TEST_P(Linears, WriteNothingBesideTheirRows) {
+  const int columns = columns_for(type(), 64);
+  const Matrix m = random_matrix(type(), 32, columns, rng);
+  const auto x = random_activations(2, columns, rng);
+  for (const KernelTable* table : usable_tables()) {
+    for (int num_rows : {1, 15, 16, 17, 31, 32}) {
+      const OwnedActivations a(table->linear, x.data(), 2, columns, SecondPlane::kFast);
+      std::vector<float> y(2 * 40, 12345.0f);
+      table->linear.multiply_panel[index(type())](m.panels[0].data(), a.view, num_rows, y.data(),
+                                                  40);
+      for (std::size_t i = 0; i < y.size(); ++i)
+        EXPECT_EQ(y[i] != 12345.0f, i % 40 < static_cast<std::size_t>(num_rows))
+            << table->name << i;
+    }
+  }
+}
+
+TEST_P(Linears, PassNoNumbersOn) {
+  const int columns = columns_for(type(), 512);
+  const Matrix m = random_matrix(type(), 32, columns, rng);
+  for (float bad :
+       {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
+    auto x = random_activations(3, columns, rng);
+    x[static_cast<std::size_t>(columns) + 5] = bad;
+    for (const KernelTable* table : usable_tables()) {
+      const auto y = multiply(*table, m, {table->linear, x.data(), 3, columns, SecondPlane::kFast});
+      for (int r = 0; r < 32; ++r) {
+        EXPECT_TRUE(std::isfinite(y[static_cast<std::size_t>(r)])) << table->name;
+        EXPECT_FALSE(std::isfinite(y[static_cast<std::size_t>(32 + r)])) << table->name;
+        EXPECT_TRUE(std::isfinite(y[static_cast<std::size_t>(64 + r)])) << table->name;
+      }
+    }
+  }
+}
+
+TEST_P(Linears, ReadExactlyInFloat32) {
+  const int columns = columns_for(type(), 300);
+  const Matrix m = random_matrix(type(), 20, columns, rng);
+  PanelRows rows{};
+  for (std::size_t r = 0; r < 20; ++r) rows[r] = m.stored[r].data();
+  std::vector<float> scratch(static_cast<std::size_t>(columns)), expected = scratch;
+  Bytes panel(static_cast<std::size_t>(panel_bytes(DType::kF32, columns)));
+  pack_panel_f32(type(), rows, columns, scratch.data(), panel.data());
+  for (std::size_t r = 0; r < 32; ++r) {
+    std::fill(expected.begin(), expected.end(), 0.0f);
+    if (r < 20) dequantize_row(type(), rows[r], columns, expected.data());
+    for (std::size_t k = 0; k < expected.size(); ++k)
+      ASSERT_EQ(std::memcmp(panel.data() + (k * 32 + r) * 4, &expected[k], 4), 0) << r << " " << k;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Types, Linears, testing::Range(0, kNumDTypes),
+                         [](const testing::TestParamInfo<int>& parameter) {
+                           return std::string(
+                               pronk::info(static_cast<DType>(parameter.param)).name);
+                         });
+
+// The integers that reach the ends: all weights and activations at their largest magnitude.
+TEST(Linear, LargestIntegersDoNotOverflow) {
+  const int columns = 64;
+  Bytes row(static_cast<std::size_t>(row_bytes(DType::kQ8_0, columns)));
+  const std::uint16_t one = float_to_half(1);
+  for (std::size_t b = 0; b < 2; ++b) {
+    std::memcpy(row.data() + b * 34, &one, 2);
+    std::fill_n(row.begin() + static_cast<std::ptrdiff_t>(b * 34 + 2), 32, std::byte{0x80});
+  }
+  PanelRows rows{};
+  rows[0] = row.data();
+  Bytes panel(static_cast<std::size_t>(panel_bytes(DType::kQ8_0, columns)));
+  pack_panel(DType::kQ8_0, rows, columns, panel.data());
+  const std::vector<float> x(static_cast<std::size_t>(columns), -1.0f);
+  for (const KernelTable* table : usable_tables()) {
+    for (SecondPlane rule : {SecondPlane::kFast, SecondPlane::kHigh}) {
+      const OwnedActivations a(table->linear, x.data(), 1, columns, rule);
+      float y = 0;
+      table->linear.multiply_panel[index(DType::kQ8_0)](panel.data(), a.view, 1, &y, 1);
+      EXPECT_NEAR(y, 128.0 * columns, 128.0 * columns * 1e-6) << table->name;
+    }
+  }
+}
+
+// The second plane: who gets one, and how near it comes.
+
+TEST(Quantize, TheSameBitsOnEveryTable) {
+  std::mt19937 rng(3);
+  const int columns = 480, tokens = 4;
+  auto x = random_activations(tokens, columns, rng);
+  x[7] = 1e-40f;
+  x[100] = 3e38f;
+  const KernelTable& scalar = *usable_tables().back();
+  for (SecondPlane rule : {SecondPlane::kFast, SecondPlane::kHigh}) {
+    const OwnedActivations expected(scalar.linear, x.data(), tokens, columns, rule);
+    for (const KernelTable* table : usable_tables()) {
+      const OwnedActivations got(table->linear, x.data(), tokens, columns, rule);
+      EXPECT_EQ(got.high, expected.high) << table->name;
+      EXPECT_EQ(got.low, expected.low) << table->name;
+      EXPECT_EQ(got.stands_out, expected.stands_out) << table->name;
+      EXPECT_EQ(got.bf16, expected.bf16) << table->name;
+      EXPECT_EQ(std::memcmp(got.blocks.data(), expected.blocks.data(),
+                            got.blocks.size() * sizeof(ActivationBlock)),
+                0)
+          << table->name;
+    }
+  }
+}
+
+TEST(Quantize, BlocksOverTwiceTheRootMeanSquareScaleStandOut) {
+  std::vector<float> x(32 * 16, 1.0f);
+  for (int i = 0; i < 32; ++i) x[static_cast<std::size_t>(32 * 3 + i)] = 4.0f;
+  for (const KernelTable* table : usable_tables()) {
+    const OwnedActivations a(table->linear, x.data(), 1, 512, SecondPlane::kFast);
+    for (int b = 0; b < 16; ++b) {
+      EXPECT_EQ(a.stands_out[static_cast<std::size_t>(b)], b == 3) << table->name;
+      EXPECT_EQ(a.blocks[static_cast<std::size_t>(b)].multiplier, b == 3 ? 254 : 1);
+    }
+  }
+}
+
+TEST(Quantize, ErrorStaysWithinHalfAStep) {
+  std::mt19937 rng(11);
+  const int columns = 1024;
+  const auto x = random_activations(1, columns, rng);
+  for (const KernelTable* table : usable_tables()) {
+    for (SecondPlane rule : {SecondPlane::kFast, SecondPlane::kHigh}) {
+      const OwnedActivations a(table->linear, x.data(), 1, columns, rule);
+      for (int k = 0; k < columns; ++k) {
+        const double scale = a.blocks[static_cast<std::size_t>(k / 32)].scale;
+        const double error = a.value(ActivationKind::kInt8, 0, k) - x[static_cast<std::size_t>(k)];
+        EXPECT_LE(std::fabs(error), 0.51 * scale) << table->name << " " << k;
+      }
+    }
+  }
+}
+
+TEST(Quantize, SumsAreOfTheQuantizedValues) {
+  std::mt19937 rng(5);
+  const auto x = random_activations(1, 320, rng);
+  const LinearKernels& k = table().linear;
+  const OwnedActivations a(k, x.data(), 1, 320, SecondPlane::kFast);
+  for (std::size_t b = 0; b < 10; ++b) {
+    int sums[2] = {0, 0};
+    for (std::size_t i = 0; i < 32; ++i)
+      sums[i / 16] += a.blocks[b].multiplier * a.high[32 * b + i] + a.low[32 * b + i];
+    EXPECT_EQ(a.blocks[b].negated_sums[0], -sums[0]);
+    EXPECT_EQ(a.blocks[b].negated_sums[1], -sums[1]);
+    EXPECT_EQ(a.blocks[b].negated_sum, -sums[0] - sums[1]);
+    EXPECT_EQ(a.blocks[b].scaled_sum, a.blocks[b].scale * static_cast<float>(sums[0] + sums[1]));
+  }
+}
+
+TEST(Isa, ScalarIsAlwaysThereAndLast) {
+  ASSERT_FALSE(usable_tables().empty());
+  EXPECT_STREQ(usable_tables().back()->name, "scalar");
+}
+
+TEST(Isa, AnUnknownNameIsSaidSo) {
+  const char* before = std::getenv("PRONK_ISA");
+  const std::string kept = before ? before : "";
+  setenv("PRONK_ISA", "avx1024", 1);
+  const Status status = check_isa_choice();
+  before ? setenv("PRONK_ISA", kept.c_str(), 1) : unsetenv("PRONK_ISA");
+  ASSERT_FALSE(status);
+  EXPECT_EQ(status.error().code, Code::kInvalidArgument);
+  EXPECT_NE(status.error().message.find("avx1024"), std::string::npos);
+  EXPECT_NE(status.error().message.find("scalar"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace pronk::kernels
