@@ -1,0 +1,99 @@
+// A model for tests of the engine: its next token depends on every token before it, which it reads
+// back from its pages, so that a wrong page, position or order changes the reply.
+#pragma once
+#include <chrono>
+#include <functional>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "base/rng.h"
+#include "model/runner.h"
+#include "pronk/sampling.h"
+
+namespace pronk {
+
+using Key = std::uint64_t;
+
+inline Key next_key(Key before, TokenId token) {
+  return random_bits(before, static_cast<std::uint64_t>(token));
+}
+
+// The logits after a text with this key.
+inline void fake_logits(Key key, std::span<float> row) {
+  for (std::size_t i = 0; i < row.size(); ++i)
+    row[i] = static_cast<float>(10 * random_unit(key, i));
+}
+
+class FakeRunner final : public Runner {
+ public:
+  FakeRunner(int vocab_size, int num_pages)
+      : vocab_size_(vocab_size), keys_(static_cast<std::size_t>(num_pages * kKvPageTokens)) {}
+
+  // Called at the begin of every step; an Error makes it fail.
+  std::function<Status(const Batch&)> before_step;
+  // Rows of a chunk with this token have a NaN logit, which either fails the step or is handed out.
+  TokenId poison = -1;
+  bool nan_fails_step = true;
+
+  Result<std::span<float>> step(const Batch& batch) override {
+    if (before_step) PRONK_TRY(before_step(batch));
+    const auto vocab_size = static_cast<std::size_t>(vocab_size_);
+    logits_.resize(batch.logit_rows.size() * vocab_size);
+    std::size_t next_logits = 0;
+    for (const BatchSequence& s : batch.sequences) {
+      bool poisoned = false;
+      Key key = s.start == 0 ? 0 : slot(s, s.start - 1);
+      for (int i = 0; i < s.num_rows; ++i) {
+        const auto row = static_cast<std::size_t>(s.first_row + i);
+        poisoned = poisoned || batch.tokens[row] == poison;
+        key = next_key(key, batch.tokens[row]);
+        slot(s, batch.positions[row]) = key;
+        if (next_logits == batch.logit_rows.size() ||
+            batch.logit_rows[next_logits] != s.first_row + i)
+          continue;
+        if (poisoned && nan_fails_step) return error(Code::kFailed, "forward pass: a logit is NaN");
+        const auto out = std::span(logits_).subspan(next_logits++ * vocab_size, vocab_size);
+        fake_logits(key, out);
+        if (poisoned) out[3] = std::numeric_limits<float>::quiet_NaN();
+      }
+    }
+    return std::span<float>(logits_);
+  }
+  std::string_view isa() const override { return "fake"; }
+  int num_threads() const override { return 2; }
+
+ private:
+  Key& slot(const BatchSequence& s, int position) {
+    const int page = s.pages[static_cast<std::size_t>(position / kKvPageTokens)];
+    return keys_[static_cast<std::size_t>(page * kKvPageTokens + position % kKvPageTokens)];
+  }
+
+  int vocab_size_;
+  std::vector<Key> keys_;
+  std::vector<float> logits_;
+};
+
+// What the model and the sampler say without any engine.
+inline std::vector<TokenId> expected_reply(const std::vector<TokenId>& prompt,
+                                           const SamplingParams& params, int num_tokens,
+                                           int vocab_size) {
+  auto sampler = Sampler::create(params, vocab_size);
+  Key key = 0;
+  for (const TokenId t : prompt) {
+    key = next_key(key, t);
+    sampler->accept(t);
+  }
+  std::vector<TokenId> reply;
+  std::vector<float> row(static_cast<std::size_t>(vocab_size));
+  while (static_cast<int>(reply.size()) < num_tokens) {
+    fake_logits(key, row);
+    const TokenId t = sampler->pick(row)->token;
+    sampler->accept(t);
+    reply.push_back(t);
+    key = next_key(key, t);
+  }
+  return reply;
+}
+
+}  // namespace pronk
