@@ -307,8 +307,9 @@ VocabularyMerges merges_of_vocabulary(const Vocabulary& vocabulary,
         vocabulary.type(t) == TokenType::kUserDefined)
       continue;
     for (std::size_t cut = 1; cut < bytes.size(); ++cut) {
-      const TokenId left = part(bytes.substr(0, cut)), right = part(bytes.substr(cut));
-      if (left != kNoToken && right != kNoToken)
+      const TokenId right = part(bytes.substr(cut));
+      const TokenId left = right == kNoToken ? kNoToken : part(bytes.substr(0, cut));
+      if (left != kNoToken)
         out.merges.push_back({left, right, t, ranks[static_cast<std::size_t>(t)]});
     }
   }

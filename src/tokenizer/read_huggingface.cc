@@ -39,6 +39,9 @@ class Reader {
   explicit Reader(const json::value& file) : file_(file) {}
 
   Result<TokenizerParts> read() {
+    model_ = find(file_, "model");
+    if (!model_ || !model_->is_object())
+      return error(Code::kCorruptData, "no model; this is no tokenizer.json");
     pipeline_ = PRONK_TRY(read_huggingface_pipeline(file_));
     PRONK_TRY_IN("model", read_model());
     PRONK_TRY_IN("added_tokens", read_added_tokens());
@@ -68,9 +71,6 @@ class Reader {
 };
 
 Status Reader::read_model() {
-  model_ = find(file_, "model");
-  if (!model_ || !model_->is_object())
-    return error(Code::kCorruptData, "missing; this is no tokenizer.json");
   const std::string_view type = text_or_empty(*model_, "type");
   if (type != "BPE" && !(type.empty() && find_array(*model_, "merges")))
     return error(Code::kUnsupported, fmt::format("type '{}': built is BPE", type));

@@ -1,6 +1,7 @@
 #include "tokenizer/vocabulary.h"
 
 #include <cstring>
+#include <limits>
 
 namespace pronk {
 
@@ -22,6 +23,18 @@ std::uint64_t mix(std::uint64_t a, std::uint64_t b) {
   __extension__ using Wide = unsigned __int128;
   const Wide product = static_cast<Wide>(a) * b;
   return static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64);
+}
+
+// memcmp() == 0, without the call for the short strings that most tokens are.
+bool equal(const char* a, const char* b, std::size_t size) {
+  if (size > 16) return std::memcmp(a, b, size) == 0;
+  if (size >= 8)
+    return ((load64(a) ^ load64(b)) | (load64(a + size - 8) ^ load64(b + size - 8))) == 0;
+  if (size >= 4)
+    return ((load32(a) ^ load32(b)) | (load32(a + size - 4) ^ load32(b + size - 4))) == 0;
+  for (std::size_t i = 0; i < size; ++i)
+    if (a[i] != b[i]) return false;
+  return true;
 }
 
 constexpr std::uint64_t kSecretA = 0xa0761d6478bd642f, kSecretB = 0xe7037ed1a0b428db;
@@ -60,12 +73,15 @@ void Vocabulary::add(std::string_view bytes, TokenType type, bool findable) {
   arena_ += bytes;
   ends_.push_back(arena_.size());
   types_.push_back(type);
+  if (arena_.size() > std::numeric_limits<std::uint32_t>::max()) return;  // no file is as large
   const std::uint64_t hash = hash_bytes(bytes);
   if (!findable || find(bytes, hash) != kNoToken) return;
   if (2 * ++num_findable_ > slots_.size()) grow();
   std::size_t i = hash & (slots_.size() - 1);
   while (slots_[i].id != kNoToken) i = (i + 1) & (slots_.size() - 1);
-  slots_[i] = {static_cast<std::uint32_t>(hash >> 32), id};
+  slots_[i] = {static_cast<std::uint32_t>(hash >> 32), id,
+               static_cast<std::uint32_t>(arena_.size() - bytes.size()),
+               static_cast<std::uint32_t>(bytes.size())};
 }
 
 void Vocabulary::grow() {
@@ -84,7 +100,9 @@ TokenId Vocabulary::find(std::string_view bytes, std::uint64_t hash) const {
   for (std::size_t i = hash & (slots_.size() - 1);; i = (i + 1) & (slots_.size() - 1)) {
     const Slot& slot = slots_[i];
     if (slot.id == kNoToken) return kNoToken;
-    if (slot.tag == tag && this->bytes(slot.id) == bytes) return slot.id;
+    if (slot.tag == tag && slot.size == bytes.size() &&
+        equal(arena_.data() + slot.begin, bytes.data(), bytes.size()))
+      return slot.id;
   }
 }
 

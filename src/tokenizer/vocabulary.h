@@ -46,9 +46,11 @@ class Vocabulary {
   TokenId find(std::string_view bytes, std::uint64_t hash) const;
 
  private:
+  // Holds where the bytes lie, so that a search touches two cache lines: the slot's and theirs.
   struct Slot {
     std::uint32_t tag = 0;  // the hash's upper half
     TokenId id = kNoToken;
+    std::uint32_t begin = 0, size = 0;  // in arena_
   };
   void grow();
 
