@@ -1,6 +1,7 @@
 // The linear kernels of one instruction set: included after its lanes_*.inc.h, inside no namespace.
 #include "kernels/linear_float.inc.h"
 #include "kernels/linear_formats.inc.h"
+#include "kernels/linear_probe.inc.h"
 #include "kernels/linear_quantize.inc.h"
 #include "kernels/linear_tile.inc.h"
 #if defined(__AVX512BF16__)
@@ -29,7 +30,11 @@ constexpr LinearKernels kLinear{
      multiply_panel<Q4_0>, multiply_panel<Q4_1>, multiply_panel<Q5_0>, multiply_panel<Q5_1>,
      multiply_panel<Q8_0>, multiply_panel<Q2_K>, multiply_panel<Q3_K>, multiply_panel<Q4_K>,
      multiply_panel<Q5_K>, multiply_panel<Q6_K>, multiply_panel<IQ4_NL>, multiply_panel<IQ4_XS>,
-     multiply_panel<MXFP4>}};
+     multiply_panel<MXFP4>},
+    probe_int8,
+    probe_bf16,
+    probe_f32,
+    probe_read};
 
 }  // namespace
 }  // namespace pronk::kernels::PRONK_ISA

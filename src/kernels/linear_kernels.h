@@ -64,6 +64,14 @@ struct LinearKernels {
   // panel and all t. One thread; nothing but y is written.
   void (*multiply_panel[kNumWeightTypes])(const void* panel, const Activations& x, int num_rows,
                                           float* y, int64_t y_stride);
+
+  // Limits of this instruction set on one core (kernels/calibrate.h): operations done in `rounds`
+  // rounds of nothing but products.
+  double (*probe_int8)(int64_t rounds);
+  double (*probe_bf16)(int64_t rounds);  // of fp32 products where there are no bf16 ones
+  double (*probe_f32)(int64_t rounds);
+  // Reads `bytes` (a multiple of 256) once.
+  int32_t (*probe_read)(const void* memory, int64_t bytes);
 };
 
 }  // namespace pronk::kernels

@@ -55,46 +55,42 @@ PRONK_INLINE void add_part(const uint8_t* const (&lines)[kGroups], const int8_t*
   }
 }
 
+// −2^kOffsetShift · Σ x of one token's block or half block: what unsigned weights count too much.
+template <class F, int kPart>
+PRONK_INLINE Ints offset_of(const ActivationBlock& x) {
+  if constexpr (F::kOffsetShift < 0) return zero_ints();
+  return broadcast_shifted(kPart == -1 ? x.negated_sum : x.negated_sums[kPart == 1 ? 1 : 0],
+                           F::kOffsetShift < 0 ? 0 : F::kOffsetShift);
+}
+
 // The exact integers of one block. `two_planes`: whether any of the tile's tokens stands out here;
 // for those that do not, the low plane is zeros and the multiplier 1.
 template <class F, int kPart, int kGroups, int kTokens>
 PRONK_INLINE void integer_sums(const uint8_t* const (&lines)[kGroups], const TileInput& in, int b,
                                bool two_planes, Ints (&sums)[kGroups][kTokens]) {
-  Ints start[kTokens];
-  PRONK_UNROLL
-  for (int t = 0; t < kTokens; ++t) {
-    if constexpr (F::kOffsetShift >= 0) {
-      const ActivationBlock& block = in.blocks[t * in.num_blocks + b];
-      start[t] = broadcast_shifted(
-          kPart == -1 ? block.negated_sum : block.negated_sums[kPart == 1 ? 1 : 0],
-          F::kOffsetShift);
-    } else {
-      start[t] = zero_ints();
-    }
-  }
-  PRONK_UNROLL
-  for (int g = 0; g < kGroups; ++g) {
-    PRONK_UNROLL
-    for (int t = 0; t < kTokens; ++t) sums[g][t] = start[t];
-  }
+  const ActivationBlock* x = in.blocks + b;
   if (__builtin_expect(two_planes, 0)) {
-    Ints high[kGroups][kTokens];
     PRONK_UNROLL
-    for (int g = 0; g < kGroups; ++g) {
+    for (int t = 0; t < kTokens; ++t) {
       PRONK_UNROLL
-      for (int t = 0; t < kTokens; ++t) high[g][t] = zero_ints();
+      for (int g = 0; g < kGroups; ++g) sums[g][t] = zero_ints();
     }
-    add_part<F, kPart>(lines, in.high + b * kActivationBlock, in.columns, high);
+    add_part<F, kPart>(lines, in.high + b * kActivationBlock, in.columns, sums);
     PRONK_UNROLL
-    for (int g = 0; g < kGroups; ++g) {
+    for (int t = 0; t < kTokens; ++t) {
+      const ActivationBlock& of_token = x[t * in.num_blocks];
       PRONK_UNROLL
-      for (int t = 0; t < kTokens; ++t) {
-        const int multiplier = in.blocks[t * in.num_blocks + b].multiplier;
-        sums[g][t] = add(sums[g][t], multiply(high[g][t], multiplier));
-      }
+      for (int g = 0; g < kGroups; ++g)
+        sums[g][t] = add(multiply(sums[g][t], of_token.multiplier), offset_of<F, kPart>(of_token));
     }
     add_part<F, kPart>(lines, in.low + b * kActivationBlock, in.columns, sums);
   } else {
+    PRONK_UNROLL
+    for (int t = 0; t < kTokens; ++t) {
+      const Ints start = offset_of<F, kPart>(x[t * in.num_blocks]);
+      PRONK_UNROLL
+      for (int g = 0; g < kGroups; ++g) sums[g][t] = start;
+    }
     add_part<F, kPart>(lines, in.high + b * kActivationBlock, in.columns, sums);
   }
 }

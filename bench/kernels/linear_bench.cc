@@ -1,0 +1,164 @@
+// Sweeps over panels of a linear layer on one core: operations a second and percent of this core's
+// measured peak, or bytes of weights a second and percent of its measured read bandwidth.
+//
+//   kernels_bench --benchmark_filter='tile/.*Q4_0'
+//   tile/TYPE/STANDING_OUT   96 tokens x [128 rows, 4096 columns]; percent of blocks that stand out
+//   stream/TYPE/TOKENS       weights far larger than the caches, few tokens: the decoding of a
+//   batch
+#include <benchmark/benchmark.h>
+
+#include <algorithm>
+#include <cstring>
+#include <ctime>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "kernels/calibrate.h"
+#include "kernels/isa.h"
+#include "kernels/pack.h"
+#include "tensor/dequantize.h"
+#include "tensor/half.h"
+
+namespace {
+
+using namespace pronk;
+using namespace pronk::kernels;
+
+constexpr int kColumns = 4096;
+
+const Peaks& peaks() {
+  static const Peaks measured =
+      measure_peaks(table(), 1, [](const std::function<void(int)>& body) { body(0); });
+  return measured;
+}
+
+// Speed does not depend on the values, as long as they are numbers: bytes whose 16-bit floats are
+// all small.
+std::vector<std::byte> weights(DType type, int num_panels) {
+  const auto bytes = static_cast<std::size_t>(panel_bytes(type, kColumns));
+  std::vector<std::byte> row(static_cast<std::size_t>(row_bytes(type, kColumns)));
+  std::mt19937 rng(1);
+  for (std::byte& b : row) b = static_cast<std::byte>(rng() % 40);
+  PanelRows rows;
+  rows.fill(row.data());
+  std::vector<std::byte> out(bytes * static_cast<std::size_t>(num_panels));
+  pack_panel(type, rows, kColumns, out.data());
+  for (int p = 1; p < num_panels; ++p)
+    std::memcpy(out.data() + bytes * static_cast<std::size_t>(p), out.data(), bytes);
+  return out;
+}
+
+struct Input {
+  std::vector<float> f32;
+  std::vector<std::int8_t> high, low;
+  std::vector<ActivationBlock> blocks;
+  std::vector<std::uint8_t> stands_out;
+  std::vector<std::uint16_t> bf16;
+  Activations view;
+};
+
+Input input(int tokens, int percent_standing_out) {
+  const auto n = static_cast<std::size_t>(tokens) * kColumns;
+  Input in{std::vector<float>(n),
+           std::vector<std::int8_t>(n),
+           std::vector<std::int8_t>(n),
+           std::vector<ActivationBlock>(n / 32),
+           std::vector<std::uint8_t>(n / 32),
+           std::vector<std::uint16_t>(n),
+           {}};
+  in.view = {.num_rows = tokens,
+             .columns = kColumns,
+             .high = in.high.data(),
+             .low = in.low.data(),
+             .blocks = in.blocks.data(),
+             .stands_out = in.stands_out.data(),
+             .bf16 = in.bf16.data(),
+             .f32 = in.f32.data()};
+  std::mt19937 rng(2);
+  std::normal_distribution<float> normal;
+  // The same blocks of every token stand out, as in a model.
+  std::vector<bool> large(kColumns / 32);
+  for (std::size_t b = 0; b < large.size(); ++b)
+    large[b] = static_cast<int>(b * 2654435761u / 256 % 100) < percent_standing_out;
+  for (std::size_t i = 0; i < n; ++i)
+    in.f32[i] =
+        std::clamp(normal(rng), -2.0f, 2.0f) * (large[i / 32 % large.size()] ? 30.0f : 1.0f);
+  for (int t = 0; t < tokens; ++t) {
+    const float* x = in.f32.data() + static_cast<std::int64_t>(t) * kColumns;
+    const SecondPlane rule = percent_standing_out == 100 ? SecondPlane::kHigh : SecondPlane::kFast;
+    table().linear.quantize_row(x, rule, in.view, t);
+    table().linear.round_row(x, in.view, t);
+  }
+  return in;
+}
+
+void sweep(benchmark::State& state, DType type, int num_panels, int tokens, int percent) {
+  const auto packed = weights(type, num_panels);
+  const Input in = input(tokens, percent);
+  const auto bytes = panel_bytes(type, kColumns);
+  const int rows = num_panels * kPanelRows;
+  std::vector<float> y(static_cast<std::size_t>(tokens) * static_cast<std::size_t>(rows));
+  const auto i = static_cast<std::size_t>(type);
+  const auto multiply = table().linear.multiply_panel[i];
+  const std::clock_t start = std::clock();
+  for (auto _ : state) {
+    for (int p = 0; p < num_panels; ++p)
+      multiply(packed.data() + p * bytes, in.view, kPanelRows, y.data() + p * kPanelRows, rows);
+    benchmark::ClobberMemory();
+  }
+  // Per second that this process ran: a neighbour on the core does not count, here nor in the
+  // peaks.
+  const double seconds = static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
+  const double times = static_cast<double>(state.iterations());
+  const double ops_per_s = 2.0 * rows * kColumns * tokens * times / seconds;
+  const double bytes_per_s = static_cast<double>(packed.size()) * times / seconds;
+  state.counters["GOPS"] = ops_per_s * 1e-9;
+  state.counters["%peak"] = ops_per_s / peaks().ops_per_s(table().linear.activation_kind[i]) * 100;
+  state.counters["GB/s"] = bytes_per_s * 1e-9;
+  state.counters["%read"] = bytes_per_s / peaks().read_bytes_per_s * 100;
+}
+
+void quantize(benchmark::State& state, SecondPlane rule) {
+  Input in = input(64, 6);
+  for (auto _ : state)
+    for (int t = 0; t < 64; ++t)
+      table().linear.quantize_row(in.f32.data() + t * kColumns, rule, in.view, t);
+  state.counters["values/s"] = benchmark::Counter(
+      64.0 * kColumns * static_cast<double>(state.iterations()), benchmark::Counter::kIsRate);
+}
+
+void pack(benchmark::State& state, DType type) {
+  const auto row_size = static_cast<std::size_t>(row_bytes(type, kColumns));
+  const std::vector<std::byte> rows_bytes(row_size * kPanelRows);
+  PanelRows rows;
+  for (std::size_t r = 0; r < rows.size(); ++r) rows[r] = rows_bytes.data() + r * row_size;
+  std::vector<std::byte> out(static_cast<std::size_t>(panel_bytes(type, kColumns)));
+  for (auto _ : state) {
+    pack_panel(type, rows, kColumns, out.data());
+    benchmark::ClobberMemory();
+  }
+  state.SetBytesProcessed(static_cast<std::int64_t>(out.size()) * state.iterations());
+}
+
+int register_all() {
+  for (int i = 0; i < kNumDTypes; ++i) {
+    const auto type = static_cast<DType>(i);
+    const std::string name = info(type).name;
+    for (int percent : {0, 6, 100})
+      benchmark::RegisterBenchmark(("tile/" + name + "/" + std::to_string(percent)).c_str(), sweep,
+                                   type, 4, 96, percent);
+    for (int tokens : {1, 2, 4, 8, 32})
+      benchmark::RegisterBenchmark(
+          ("stream/" + name + "/" + std::to_string(tokens)).c_str(), sweep, type,
+          static_cast<int>((192ll << 20) / panel_bytes(type, kColumns)), tokens, 6);
+    benchmark::RegisterBenchmark(("pack/" + name).c_str(), pack, type);
+  }
+  benchmark::RegisterBenchmark("quantize/fast", quantize, SecondPlane::kFast);
+  benchmark::RegisterBenchmark("quantize/high", quantize, SecondPlane::kHigh);
+  return 0;
+}
+
+const int registered = register_all();
+
+}  // namespace
