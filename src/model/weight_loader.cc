@@ -17,6 +17,11 @@ namespace {
 
 constexpr int kPanelsPerItem = 8;
 
+// A model whose values take no more than this as floats keeps them as packed floats for the fp32
+// reading (SmolLM2-135M: 20 times the decode speed); a larger one is dequantized panel by panel in
+// every step.
+constexpr std::int64_t kMostFloatBytes = std::int64_t{2} << 30;
+
 const TensorSource& find_tensor(const ModelSource& source, const std::string& name) {
   auto found = source.tensors.find(name + ".weight");
   if (found == source.tensors.end() && name == "lm_head")
