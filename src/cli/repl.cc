@@ -1,0 +1,224 @@
+#include "cli/repl.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <csignal>
+#include <optional>
+#include <tuple>
+
+#include "cli/sampling_options.h"
+#include "cli/signals.h"
+#include "cli/suggest.h"
+#include "formats/model_source.h"
+
+namespace pronk::cli {
+namespace {
+
+constexpr std::string_view kBlockMark = "\"\"\"";
+
+constexpr std::string_view kHelp =
+    "  /set NAME VALUE    an option of run, such as temp 0.7; also /set parameter NAME VALUE\n"
+    "  /set system TEXT   the system message\n"
+    "  /set verbose, /set quiet, /set history, /set nohistory\n"
+    "  /show [info | system | parameters | template | license | messages]\n"
+    "  /save NAME, /load NAME   the chat, to and from a file\n"
+    "  /clear             forget the messages\n"
+    "  /bye               leave; also Ctrl-D\n"
+    "  \"\"\"                begins and ends a message of several lines\n"
+    "  Ctrl-C stops a reply; twice at the prompt leaves";
+
+std::string_view trimmed(std::string_view text) {
+  const std::size_t begin = text.find_first_not_of(" \t\r\n");
+  if (begin == std::string_view::npos) return {};
+  return text.substr(begin, text.find_last_not_of(" \t\r\n") - begin + 1);
+}
+
+// "set temp 1" -> {"set", "temp 1"}
+std::pair<std::string, std::string> split_word(std::string_view text) {
+  text = trimmed(text);
+  const std::size_t space = std::min(text.find_first_of(" \t\n"), text.size());
+  return {std::string(text.substr(0, space)), std::string(trimmed(text.substr(space)))};
+}
+
+// Names of the parameters as Ollama's users know them.
+std::string option_name(std::string name) {
+  std::replace(name.begin(), name.end(), '_', '-');
+  if (name == "temperature") return "temp";
+  if (name == "num-predict") return "predict";
+  if (name == "typical-p") return "typical";
+  return name;
+}
+
+}  // namespace
+
+Repl::Repl(Console& console, Engine& engine, Options options, Conversation conversation)
+    : console_(console),
+      engine_(engine),
+      options_(std::move(options)),
+      conversation_(std::move(conversation)),
+      editor_(options_.flag("history") && !state_folder().empty() ? state_folder() / "history"
+                                                                  : std::filesystem::path()),
+      keep_history_(options_.flag("history")) {}
+
+Status Repl::run() {
+  console_.note("A message, or /? for help; Ctrl-D leaves");
+  bool interrupted_before = false;
+  for (;;) {
+    const LineEditor::Input input = editor_.read(">>> ");
+    if (input.kind == LineEditor::Kind::kEnd) {
+      say("");
+      return Ok{};
+    }
+    if (input.kind == LineEditor::Kind::kInterrupted) {
+      say("");
+      if (noted_signal() != SIGINT || interrupted_before)
+        return error(Code::kCancelled, "chat: left at the prompt");
+      forget_signal();
+      interrupted_before = true;
+      say("Ctrl-C again, Ctrl-D or /bye to leave");
+      continue;
+    }
+    interrupted_before = false;
+    std::string text(trimmed(input.text));
+    if (text.starts_with(kBlockMark)) {
+      const std::optional<std::string> block = read_block(text.substr(kBlockMark.size()));
+      if (!block) continue;
+      text = *block;
+    } else if (text.starts_with('/')) {
+      if (keep_history_) editor_.remember(text);
+      if (obey(text) == Next::kLeave) return Ok{};
+      continue;
+    }
+    if (trimmed(text).empty()) continue;
+    if (keep_history_) editor_.remember(text);
+    if (const Status status = answer(text); !status) {
+      if (noted_signal() == SIGTERM || console_.output_failed()) return status;
+      console_.warn(status.error().message);
+    }
+  }
+}
+
+// The rest of a message between two marks; empty when Ctrl-C or Ctrl-D gave it up.
+std::optional<std::string> Repl::read_block(std::string text) {
+  while (!trimmed(text).ends_with(kBlockMark)) {
+    const LineEditor::Input input = editor_.read("... ");
+    if (input.kind != LineEditor::Kind::kLine) {
+      say("");
+      if (noted_signal() == SIGINT) forget_signal();
+      return std::nullopt;
+    }
+    text += fmt::format("{}{}", text.empty() ? "" : "\n", input.text);
+  }
+  text.resize(text.rfind(kBlockMark));
+  return text;
+}
+
+Status Repl::answer(const std::string& message) {
+  conversation_.add("user", message);
+  const Result<Prompt> prompt = chat_prompt(engine_.model(), options_, conversation_.with_system());
+  if (!prompt) {
+    conversation_.messages.pop_back();
+    return prompt.error();
+  }
+  Result<Reply> reply = stream_reply(console_, engine_, *prompt);
+  console_.print("\n");
+  console_.flush();
+  if (!reply) {
+    conversation_.messages.pop_back();
+    return std::move(reply).error();
+  }
+  conversation_.add("assistant", reply->text);
+  if (const std::string why = explain_end(*reply, prompt->max_tokens, engine_.context());
+      !why.empty())
+    console_.note(why + "; /clear begins anew");
+  if (prompt->sampling.num_logprobs >= 0)
+    console_.raw_note(format_logprobs(*reply, engine_.model().tokenizer()));
+  if (options_.flag("verbose")) say(format_timings(*reply));
+  if (noted_signal() == SIGINT) forget_signal();  // it stopped the reply, not the chat
+  if (noted_signal()) return error(Code::kCancelled, "chat: ended by a signal");
+  return Ok{};
+}
+
+Repl::Next Repl::obey(const std::string& line) {
+  const auto [command, rest] = split_word(std::string_view(line).substr(1));
+  Status status = Ok{};
+  if (command == "bye" || command == "exit" || command == "quit") return Next::kLeave;
+  if (command == "?" || command == "help") {
+    say(kHelp);
+  } else if (command == "clear") {
+    conversation_.messages.clear();
+    say("the messages are forgotten");
+  } else if (command == "set") {
+    status = set(rest);
+  } else if (command == "show") {
+    status = show(rest);
+  } else if ((command == "save" || command == "load") && rest.empty()) {
+    say(fmt::format("/{} needs a name", command));
+  } else if (command == "save") {
+    const std::filesystem::path path = conversation_path(rest);
+    status = save(conversation_, path);
+    if (status) say(fmt::format("saved as {}", path.string()));
+  } else if (command == "load") {
+    if (Result<Conversation> loaded = load_conversation(conversation_path(rest))) {
+      conversation_ = *std::move(loaded);
+      say(fmt::format("{} messages are back", conversation_.messages.size()));
+    } else {
+      status = std::move(loaded).error();
+    }
+  } else {
+    const std::vector<std::string> commands = {"set",   "show", "save", "load",
+                                               "clear", "bye",  "help"};
+    const std::optional<std::string> near = nearest(command, commands);
+    say(fmt::format("unknown command '/{}'{}; /? lists them", command,
+                    near ? fmt::format(", did you mean '/{}'?", *near) : ""));
+  }
+  if (!status) say(status.error().message);
+  return Next::kGoOn;
+}
+
+Status Repl::set(const std::string& words) {
+  auto [name, value] = split_word(words);
+  if (name == "parameter") std::tie(name, value) = split_word(value);
+  if (name == "verbose" || name == "quiet")
+    return options_.set("verbose", name == "verbose" ? "true" : "false");
+  if (name == "history" || name == "nohistory") {
+    keep_history_ = name == "history";
+    return Ok{};
+  }
+  if (name.empty() || value.empty())
+    return error(Code::kInvalidArgument, "/set needs a name and a value; /? shows how");
+  if (name == "system") {
+    conversation_.system = value;
+    return Ok{};
+  }
+  return options_.set(option_name(name), value);
+}
+
+Status Repl::show(const std::string& what) {
+  const ModelSource& source = engine_.model().source();
+  if (what.empty() || what == "info") {
+    say(fmt::format("{}: {}, context {} tokens, {} threads, {}", conversation_.model, source.format,
+                    engine_.context(), engine_.num_threads(), engine_.isa()));
+  } else if (what == "system") {
+    say(conversation_.system.empty() ? "no system message" : conversation_.system);
+  } else if (what == "parameters") {
+    const SamplingParams p = PRONK_TRY(sampling_of(options_, source.generation));
+    say(fmt::format("temp {}, top-k {}, top-p {}, min-p {}, repeat-penalty {}, seed {}",
+                    p.temperature, p.top_k, p.top_p, p.min_p, p.repeat_penalty, p.seed));
+  } else if (what == "template") {
+    say(source.chat_templates.empty() ? "no template" : source.chat_templates[0].text);
+  } else if (what == "license") {
+    say(source.licence.empty() ? "the files name none" : source.licence);
+  } else if (what == "messages") {
+    for (const json::value& message : conversation_.messages)
+      say(fmt::format("{}: {}", std::string_view(*find_string(message, "role")),
+                      std::string_view(*find_string(message, "content"))));
+  } else {
+    return error(Code::kInvalidArgument,
+                 "/show needs one of info, system, parameters, template, license, messages");
+  }
+  return Ok{};
+}
+
+}  // namespace pronk::cli

@@ -1,0 +1,114 @@
+// pronk plan MODEL: what a model will take from this machine, before it is loaded.
+#include <fmt/format.h>
+
+#include "base/system.h"
+#include "cli/calibrate.h"
+#include "cli/models.h"
+#include "cli/progress.h"
+#include "cli/verbs.h"
+#include "formats/model_source.h"
+#include "kernels/isa.h"
+#include "model/plan.h"
+#include "text/json.h"
+
+namespace pronk::cli {
+namespace {
+
+// Of the machine's limit, what the kernels reach on long rows (docs/kernels.md): an expectation,
+// not a bound.
+constexpr double kPrefillShare = 0.6, kDecodeShare = 0.8;
+
+struct Expectation {
+  double prefill_tps = 0, decode_tps = 0;
+};
+
+Expectation expect(const PlanReport& report, int num_prefill, kernels::ActivationKind kind,
+                   const kernels::Peaks& limits) {
+  return {.prefill_tps = kPrefillShare * num_prefill / least_seconds(report.prefill, kind, limits),
+          .decode_tps = kDecodeShare / least_seconds(report.decode, kind, limits)};
+}
+
+json::object to_json(const PlanReport& r, const kernels::Peaks& limits, const Expectation& e) {
+  return {{"weight_bytes", r.weight_bytes},
+          {"kv_bytes", r.kv_bytes},
+          {"kv_bytes_per_token", r.kv_bytes_per_token},
+          {"arena_bytes", r.arena_bytes},
+          {"total_bytes", r.total_bytes()},
+          {"available_bytes", r.available_bytes},
+          {"context", r.context},
+          {"largest_context", r.largest_context},
+          {"fits", r.fits()},
+          {"isa", kernels::table().name},
+          {"prefill_tps", e.prefill_tps},
+          {"decode_tps", e.decode_tps},
+          {"read_bytes_per_s", limits.read_bytes_per_s},
+          {"int8_ops_per_s", limits.int8_ops_per_s},
+          {"bf16_ops_per_s", limits.bf16_ops_per_s},
+          {"f32_ops_per_s", limits.f32_ops_per_s}};
+}
+
+std::string for_people(const Console& console, const PlanReport& r, const kernels::Peaks& limits,
+                       const Expectation& e) {
+  const std::vector<std::vector<std::string>> rows = {
+      {"weights", format_bytes(r.weight_bytes)},
+      {"KV cache", fmt::format("{}, {} tokens of {} each", format_bytes(r.kv_bytes), r.context,
+                               format_bytes(r.kv_bytes_per_token))},
+      {"step", format_bytes(r.arena_bytes)},
+      {"together", format_bytes(r.total_bytes())},
+      {"available", format_bytes(r.available_bytes)},
+      {"context", fmt::format("{} tokens fit", r.largest_context)},
+      {"machine", fmt::format("{}, reads {}/s, {:.2f} T int8, {:.2f} T float32 operations/s",
+                              kernels::table().name,
+                              format_bytes(static_cast<std::int64_t>(limits.read_bytes_per_s)),
+                              limits.int8_ops_per_s / 1e12, limits.f32_ops_per_s / 1e12)},
+      {"prompt", fmt::format("about {:.0f} tokens/s", e.prefill_tps)},
+      {"reply", fmt::format("about {:.1f} tokens/s", e.decode_tps)}};
+  return format_table(rows) +
+         (r.fits() ? console.paint(Style::kGreen, "it fits")
+                   : console.paint(Style::kYellow, "it does not fit")) +
+         "\n";
+}
+
+Status run(Context& context) {
+  const Options& options = context.options;
+  const std::filesystem::path path = PRONK_TRY(find_model(context.console, options.argument(0)));
+  const std::shared_ptr<const ModelSource> source = PRONK_TRY(read_model(path));
+  const int asked = static_cast<int>(options.integer("threads"));
+  PlanOptions plan_options;
+  plan_options.precision = precision_of(options);
+  plan_options.num_threads = asked > 0 ? asked : num_usable_cores();
+  plan_options.context = static_cast<int>(options.integer("ctx-size"));
+  const PlanReport report = plan(*source, plan_options);
+  const kernels::Peaks limits = measure_machine(plan_options.num_threads);
+  const Expectation expectation =
+      expect(report, plan_options.max_batch_tokens,
+             main_activation_kind(*source, plan_options.precision), limits);
+  context.console.print(options.flag("json")
+                            ? json::serialize(to_json(report, limits, expectation)) + "\n"
+                            : for_people(context.console, report, limits, expectation));
+  return Ok{};
+}
+
+}  // namespace
+
+const Verb kPlanVerb = {
+    .name = "plan",
+    .alias = {},
+    .group = "Machine",
+    .summary = "say what a model takes and how fast it will be",
+    .arguments = {{"MODEL", ArgumentKind::kModel}},
+    .groups = {{"Planning",
+                {{.name = "ctx-size",
+                  .letter = 'c',
+                  .kind = ValueKind::kInt,
+                  .value = "N",
+                  .fallback = "0",
+                  .help = "context; 0: the largest that fits",
+                  .min = 0},
+                 {.name = "json", .help = "as a JSON object"}}},
+               compute_options()},
+    .notes = "Reads the file's header, not its weights, and measures the machine for a second.",
+    .run = run,
+};
+
+}  // namespace pronk::cli

@@ -1,0 +1,346 @@
+// tokenize, detokenize, template, logits, run: what scripts rely on.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+
+#include <cstring>
+#include <fstream>
+
+#include "base/file.h"
+#include "e2e/models.h"
+#include "e2e/process.h"
+#include "support.h"
+#include "text/json.h"
+
+namespace pronk::e2e {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::StartsWith;
+
+// One line on stderr, as every error is.
+void expect_error(const Outcome& outcome, int status, const std::string& part) {
+  EXPECT_EQ(outcome.status, status) << outcome.err;
+  EXPECT_THAT(outcome.err, HasSubstr("pronk: "));
+  EXPECT_THAT(outcome.err, HasSubstr(part));
+  EXPECT_EQ(std::count(outcome.err.begin(), outcome.err.end(), '\n'), 1) << outcome.err;
+}
+
+class WithModel : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    if (!usable_model()) GTEST_SKIP() << "needs models/tiny.gguf, or SmolLM2 by PRONK_SMOLLM2";
+    model_ = usable_model()->string();
+  }
+  std::string model_;
+};
+
+TEST_F(WithModel, TokenizeAndDetokenizeAreInverses) {
+  const std::string text = "Once upon a time, <|im_end|> \n\tdéjà vu 模型";
+  const Outcome ids = run_pronk({"tokenize", model_, "--json"}, text);
+  ASSERT_EQ(ids.status, 0) << ids.err;
+  EXPECT_THAT(ids.err, IsEmpty());
+  const Result<json::value> array = parse_json(ids.out);
+  ASSERT_OK(array);
+  ASSERT_TRUE(array->is_array());
+  EXPECT_GT(array->get_array().size(), 5u);
+  const Outcome bytes = run_pronk({"detokenize", model_}, ids.out);
+  EXPECT_EQ(bytes.status, 0) << bytes.err;
+  EXPECT_EQ(bytes.out, text);
+  std::string spaced;
+  for (const json::value& id : array->get_array()) spaced += json::serialize(id) + " ";
+  EXPECT_EQ(run_pronk({"detokenize", model_}, spaced).out, text);
+}
+
+TEST_F(WithModel, DetokenizeNamesWhatIsNoId) {
+  expect_error(run_pronk({"detokenize", model_}, "1 two"), 2, "'two'");
+  EXPECT_THAT(run_pronk({"detokenize", model_}, "999999999").err, HasSubstr("999999999"));
+  EXPECT_NE(run_pronk({"detokenize", model_}, "999999999").status, 0);
+}
+
+TEST_F(WithModel, RawContinuationIsTheSameForAnyNumberOfThreads) {
+  const std::vector<std::string> args = {
+      "run", model_, "-p", "Once upon a time", "--raw", "-n", "12", "--temp", "0", "-q", "-t"};
+  std::vector<std::string> one = args, two = args;
+  one.push_back("1");
+  two.push_back("2");
+  const Outcome first = run_pronk(one), second = run_pronk(two);
+  ASSERT_EQ(first.status, 0) << first.err;
+  EXPECT_THAT(first.err, IsEmpty()) << "--quiet";
+  EXPECT_FALSE(first.out.empty());
+  EXPECT_EQ(first.out, second.out);
+  EXPECT_THAT(first.out, ::testing::Not(StartsWith("Once"))) << "the prompt is not repeated";
+}
+
+TEST_F(WithModel, SameSeedSameText) {
+  const std::vector<std::string> args = {"run", model_,   "-p",  "The",    "--raw", "-n",
+                                         "16",  "--temp", "1.5", "--seed", "7"};
+  const Outcome first = run_pronk(args), second = run_pronk(args);
+  EXPECT_EQ(first.status, 0) << first.err;
+  EXPECT_EQ(first.out, second.out);
+}
+
+TEST_F(WithModel, RawTextComesFromAPipeToo) {
+  const std::vector<std::string> rest = {"--raw", "-n", "8", "--temp", "0"};
+  std::vector<std::string> given = {"run", model_, "-p", "Once upon a time"},
+                           piped = {"run", model_};
+  given.insert(given.end(), rest.begin(), rest.end());
+  piped.insert(piped.end(), rest.begin(), rest.end());
+  EXPECT_EQ(run_pronk(given).out, run_pronk(piped, "Once upon a time").out);
+}
+
+TEST_F(WithModel, NothingToSayIsAUsageError) {
+  expect_error(run_pronk({"run", model_}), 2, "no prompt");
+}
+
+TEST_F(WithModel, WrongSamplingIsSaidBeforeTheModelLoads) {
+  expect_error(run_pronk({"run", model_, "hi", "--logit-bias", "x"}), 2, "--logit-bias 'x'");
+  expect_error(run_pronk({"run", model_, "hi", "--date", "someday"}), 2, "--date 'someday'");
+}
+
+TEST_F(WithModel, AClosedPipeEndsItQuietly) {
+  Process process({"run", model_, "-p", "Once", "--raw", "-n", "2000", "--ignore-eos", "-q"});
+  process.close_input();
+  process.close_output();
+  const Outcome outcome = process.wait();
+  EXPECT_EQ(outcome.status, 128 + SIGPIPE);
+  EXPECT_THAT(outcome.err, IsEmpty());
+}
+
+TEST_F(WithModel, AFullDiskIsExitFive) {
+  const Outcome outcome = run_pronk({"tokenize", model_, "--json"}, "hello",
+                                    {.environment = {}, .stdout_path = "/dev/full"});
+  expect_error(outcome, 5, "No space left");
+}
+
+TEST_F(WithModel, CtrlCStopsAReply) {
+  Process process(
+      {"run", model_, "-p", "Once upon", "--raw", "-n", "100000", "--ignore-eos", "--temp", "1"});
+  process.close_input();
+  ASSERT_TRUE(process.wait_for(" "));
+  process.send(SIGINT);
+  EXPECT_EQ(process.wait().status, 130);
+}
+
+TEST_F(WithModel, SigtermIsExit143) {
+  Process process({"tokenize", model_});  // waits for stdin
+  ::usleep(300'000);
+  process.send(SIGTERM);
+  EXPECT_EQ(process.wait().status, 143);
+}
+
+TEST_F(WithModel, LogitsAreANumpyMatrix) {
+  const std::filesystem::path out = scratch() / "logits.npy";
+  const Outcome outcome =
+      run_pronk({"logits", model_, "--ids", "1,2,3", "--out", out.string(), "--precision", "fp32"});
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_THAT(outcome.out, IsEmpty());
+  const Result<std::string> bytes = read_file(out);
+  ASSERT_OK(bytes);
+  EXPECT_THAT(*bytes, HasSubstr("'shape': (3, "));
+  // The same from the safetensors file, and position 2 of a longer prompt.
+  const std::filesystem::path other = scratch() / "logits.safetensors";
+  ASSERT_EQ(run_pronk({"logits", model_, "--ids", "[1, 2, 3]", "-o", other.string(), "--precision",
+                       "fp32"})
+                .status,
+            0);
+  const Result<std::string> same = read_file(other);
+  ASSERT_OK(same);
+  const std::size_t num_bytes = bytes->size() / 2 / 4 * 4;
+  EXPECT_EQ(bytes->substr(bytes->size() - num_bytes), same->substr(same->size() - num_bytes));
+}
+
+TEST_F(WithModel, LogitsRefuseUnknownIdsAndLeaveNoFile) {
+  const std::filesystem::path folder = scratch() / "refused";
+  std::filesystem::create_directories(folder);
+  expect_error(
+      run_pronk({"logits", model_, "--ids", "1,99999999", "--out", (folder / "a.npy").string()}), 2,
+      "99999999");
+  expect_error(run_pronk({"logits", model_, "--out", (folder / "a.npy").string()}), 2, "--ids");
+  EXPECT_TRUE(std::filesystem::is_empty(folder));
+}
+
+TEST_F(WithModel, AContextThatIsTooLargeIsRefused) {
+  const Outcome outcome =
+      run_pronk({"run", model_, "-p", "a", "--raw", "-n", "1", "-c", "2000000000"});
+  EXPECT_TRUE(outcome.status == 5 || outcome.status == 2) << outcome.status;
+  EXPECT_THAT(outcome.err, HasSubstr("pronk: "));
+  EXPECT_THAT(outcome.err, HasSubstr("context"));
+}
+
+TEST_F(WithModel, TruncatedFilesAreCorrupt) {
+  const Result<std::string> whole = read_file(model_, std::size_t{1} << 30);
+  ASSERT_OK(whole);
+  const std::filesystem::path cut = scratch() / "cut.gguf";
+  for (const std::size_t size :
+       {std::size_t{0}, std::size_t{3}, std::size_t{100}, whole->size() / 2, whole->size() - 1}) {
+    ASSERT_OK(write_file(cut, std::string_view(*whole).substr(0, size)));
+    const Outcome outcome = run_pronk({"run", cut.string(), "-p", "a", "--raw", "-n", "1"});
+    EXPECT_GT(outcome.status, 0) << size;
+    EXPECT_LT(outcome.status, 128) << size << ": " << outcome.err;
+    EXPECT_THAT(outcome.err, StartsWith("pronk: ")) << size;
+    EXPECT_EQ(std::count(outcome.err.begin(), outcome.err.end(), '\n'), 1) << outcome.err;
+  }
+}
+
+TEST_F(WithModel, BenchPrintsOneObject) {
+  const Outcome outcome =
+      run_pronk({"bench", model_, "-p", "8", "-n", "4", "-t", "2", "-b", "2", "-r", "1", "--json"});
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  const Result<json::value> object = parse_json(outcome.out);
+  ASSERT_OK(object);
+  for (const char* key :
+       {"prefill_tps", "decode_tps", "first_token_ms", "load_ms", "peak_bytes", "isa", "threads",
+        "prefill_percent_of_limit", "decode_percent_of_limit", "model", "commit"})
+    EXPECT_NE(find(*object, key), nullptr) << key;
+  EXPECT_GT(find(*object, "decode_tps")->to_number<double>(), 0);
+}
+
+TEST_F(WithModel, PlanSaysWhatFits) {
+  const Outcome outcome = run_pronk({"plan", model_, "--json", "-c", "64"});
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  const Result<json::value> object = parse_json(outcome.out);
+  ASSERT_OK(object);
+  EXPECT_EQ(find(*object, "fits")->as_bool(), true);
+  EXPECT_EQ(find(*object, "context")->to_number<int>(), 64);
+}
+
+TEST_F(WithModel, ConvertKeepsTheReply) {
+  const std::filesystem::path out = scratch() / "converted.gguf";
+  const Outcome converted = run_pronk({"convert", model_, out.string()});
+  ASSERT_EQ(converted.status, 0) << converted.err;
+  const std::vector<std::string> rest = {"-p",     "Once upon", "--raw",       "-n",  "8",
+                                         "--temp", "0",         "--precision", "fp32"};
+  std::vector<std::string> before = {"run", model_}, after = {"run", out.string()};
+  before.insert(before.end(), rest.begin(), rest.end());
+  after.insert(after.end(), rest.begin(), rest.end());
+  EXPECT_EQ(run_pronk(before).out, run_pronk(after).out);
+  expect_error(run_pronk({"convert", model_, (scratch() / "x.gguf").string(), "--type", "Q9"}), 2,
+               "'Q9'");
+}
+
+TEST_F(WithModel, ShowIsOneObject) {
+  const Outcome outcome = run_pronk({"show", model_, "--json"});
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  const Result<json::value> object = parse_json(outcome.out);
+  ASSERT_OK(object);
+  EXPECT_GT(find(*object, "parameters")->to_number<std::int64_t>(), 0);
+  EXPECT_EQ(find(*object, "config")->at("num_heads").to_number<int>() %
+                find(*object, "config")->at("num_kv_heads").to_number<int>(),
+            0);
+}
+
+// The chat at a terminal.
+
+TEST_F(WithModel, ChatAnswersObeysAndLeaves) {
+  Process chat({"run", model_, "-n", "8", "--temp", "0", "--verbose"},
+               {.environment = {}, .stdout_path = "", .terminal = true});
+  ASSERT_TRUE(chat.wait_for(">>> "));
+  chat.type("Hello\r");
+  ASSERT_TRUE(chat.wait_for("prompt tokens")) << "the timings end the reply";
+  ASSERT_TRUE(chat.wait_for(">>> "));
+  chat.type("/set temp 3x\r");
+  ASSERT_TRUE(chat.wait_for("needs a number"));
+  chat.type("/set system Be brief.\r");
+  ASSERT_TRUE(chat.wait_for(">>> "));
+  chat.type("/show system\r");
+  ASSERT_TRUE(chat.wait_for("Be brief."));
+  ASSERT_TRUE(chat.wait_for("Be brief."));
+  chat.type("/save mine\r");
+  ASSERT_TRUE(chat.wait_for("saved as"));
+  chat.type("/clear\r");
+  ASSERT_TRUE(chat.wait_for("forgotten"));
+  chat.type("/load mine\r");
+  ASSERT_TRUE(chat.wait_for("2 messages are back"));
+  chat.type("/stow\r");
+  ASSERT_TRUE(chat.wait_for("did you mean '/show'"));
+  chat.type("\"\"\"one\r");
+  ASSERT_TRUE(chat.wait_for("... "));
+  chat.type("two\"\"\"\r");
+  ASSERT_TRUE(chat.wait_for("prompt tokens"));
+  chat.type("/show messages\r");
+  ASSERT_TRUE(chat.wait_for("user: one\r\ntwo"));
+  chat.type("/bye\r");
+  EXPECT_EQ(chat.wait().status, 0);
+  const std::filesystem::path history = scratch() / "home/.local/state/pronk/history";
+  ASSERT_TRUE(std::filesystem::exists(history));
+  EXPECT_EQ(std::filesystem::status(history).permissions() & std::filesystem::perms::all,
+            std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
+}
+
+TEST_F(WithModel, CtrlCStopsTheReplyAndTwiceLeaves) {
+  Process chat({"run", model_, "--ignore-eos", "--temp", "1", "--verbose"},
+               {.environment = {}, .stdout_path = "", .terminal = true});
+  ASSERT_TRUE(chat.wait_for(">>> "));
+  chat.type("Tell me a long story\r");
+  ASSERT_TRUE(chat.wait_for("story"));
+  ::usleep(500'000);
+  chat.type("\x03");
+  ASSERT_TRUE(chat.wait_for("prompt tokens"));
+  ASSERT_TRUE(chat.wait_for(">>> "));
+  chat.type("\x03");
+  ASSERT_TRUE(chat.wait_for("Ctrl-C again"));
+  chat.type("\x03");
+  EXPECT_EQ(chat.wait().status, 130);
+}
+
+TEST_F(WithModel, CtrlDLeaves) {
+  Process chat({"run", model_}, {.environment = {}, .stdout_path = "", .terminal = true});
+  ASSERT_TRUE(chat.wait_for(">>> "));
+  chat.type("\x04");
+  EXPECT_EQ(chat.wait().status, 0);
+}
+
+TEST_F(WithModel, ADumbTerminalWillDo) {
+  Process chat({"run", model_, "-n", "2", "--verbose"},
+               {.environment = {{"TERM", "dumb"}}, .stdout_path = "", .terminal = true});
+  ASSERT_TRUE(chat.wait_for(">>> "));
+  chat.type("Hello\n");
+  ASSERT_TRUE(chat.wait_for("prompt tokens"));
+  chat.type("/bye\n");
+  const Outcome outcome = chat.wait();
+  EXPECT_EQ(outcome.status, 0);
+  EXPECT_EQ(outcome.out.find('\x1b'), std::string::npos) << "no escape sequences";
+}
+
+// Templates need no weights.
+
+std::string jinja_file(const std::string& text) {
+  const std::filesystem::path path = scratch() / "t.jinja";
+  EXPECT_OK(write_file(path, text));
+  return path.string();
+}
+
+TEST(Template, RendersTheRequestExactly) {
+  const std::string file = jinja_file(
+      "{% for m in messages %}<{{ m.role }}>{{ m['content'] | trim }}\n{% endfor %}{{ bos_token "
+      "}}");
+  const Outcome outcome =
+      run_pronk({"template", file, "--json"},
+                R"({"messages": [{"role": "user", "content": " hé "}], "bos_token": "<s>"})");
+  EXPECT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_EQ(outcome.out, "<user>hé\n<s>");
+}
+
+TEST(Template, ARaiseIsExitOneWithItsMessage) {
+  const Outcome outcome = run_pronk(
+      {"template", jinja_file("{{ raise_exception('roles must alternate') }}"), "--json"}, "{}");
+  expect_error(outcome, 1, "roles must alternate");
+  EXPECT_THAT(outcome.out, IsEmpty());
+}
+
+TEST(Template, ARequestThatIsNoObjectIsRefused) {
+  expect_error(run_pronk({"template", jinja_file("x"), "--json"}, "[1]"), 2, "JSON object");
+  expect_error(run_pronk({"template", jinja_file("x"), "--json"}, "{"), 2, "line 1");
+}
+
+TEST(Template, DatesAreThatOfTheFlag) {
+  const Outcome outcome = run_pronk(
+      {"template", jinja_file("{{ strftime_now('%d %b %Y') }}"), "--json", "--date", "2024-07-26"},
+      "{}");
+  EXPECT_EQ(outcome.out, "26 Jul 2024") << outcome.err;
+}
+
+}  // namespace
+}  // namespace pronk::e2e
