@@ -30,10 +30,9 @@ PRONK_INLINE Word load_word(const int8_t* p) {
 
 template <int kShift, int kMask>
 PRONK_INLINE __m256i field(__m256i x) {
-  const __m256i moved = kShift == 0  ? x
-                        : kShift > 0 ? _mm256_srli_epi32(x, kShift > 0 ? kShift : 0)
-                                     : _mm256_slli_epi32(x, kShift < 0 ? -kShift : 0);
-  return _mm256_and_si256(moved, _mm256_set1_epi8(kMask));
+  if constexpr (kShift > 0) x = _mm256_srli_epi32(x, kShift);
+  if constexpr (kShift < 0) x = _mm256_slli_epi32(x, -kShift);
+  return _mm256_and_si256(x, _mm256_set1_epi8(kMask));
 }
 template <int kShift, int kMask>
 PRONK_INLINE Line field(Line x) {
@@ -74,8 +73,9 @@ PRONK_INLINE Ints zero_ints() { return {_mm256_setzero_si256(), _mm256_setzero_s
 PRONK_INLINE Ints broadcast_int(int32_t value) {
   return {_mm256_set1_epi32(value), _mm256_set1_epi32(value)};
 }
-PRONK_INLINE Ints broadcast_shifted(int32_t value, int shift) {
-  const __m256i x = _mm256_slli_epi32(_mm256_set1_epi32(value), shift);
+template <int kShift>
+PRONK_INLINE Ints broadcast_shifted(int32_t value) {
+  const __m256i x = _mm256_slli_epi32(_mm256_set1_epi32(value), kShift);
   return {x, x};
 }
 PRONK_INLINE Ints add(Ints x, Ints y) {

@@ -21,10 +21,9 @@ PRONK_INLINE Word load_word(const int8_t* p) {
 // Bits kShift.. of every byte (kShift < 0: moved up), those in kMask.
 template <int kShift, int kMask>
 PRONK_INLINE Line field(Line x) {
-  const Line moved = kShift == 0  ? x
-                     : kShift > 0 ? _mm512_srli_epi32(x, kShift > 0 ? kShift : 0)
-                                  : _mm512_slli_epi32(x, kShift < 0 ? -kShift : 0);
-  return _mm512_and_si512(moved, _mm512_set1_epi8(kMask));
+  if constexpr (kShift > 0) x = _mm512_srli_epi32(x, static_cast<unsigned>(kShift));
+  if constexpr (kShift < 0) x = _mm512_slli_epi32(x, static_cast<unsigned>(-kShift));
+  return _mm512_and_si512(x, _mm512_set1_epi8(kMask));
 }
 PRONK_INLINE Line merge(Line a, Line b) { return _mm512_or_si512(a, b); }
 PRONK_INLINE Line look_up(const int8_t (&table)[16], int bias, Line index) {
@@ -40,8 +39,9 @@ PRONK_INLINE Ints dot(Ints sum, Line weights, Word activations) {
 }
 
 PRONK_INLINE Ints zero_ints() { return _mm512_setzero_si512(); }
-PRONK_INLINE Ints broadcast_shifted(int32_t value, int shift) {
-  return _mm512_slli_epi32(_mm512_set1_epi32(value), static_cast<unsigned>(shift));
+template <int kShift>
+PRONK_INLINE Ints broadcast_shifted(int32_t value) {
+  return _mm512_slli_epi32(_mm512_set1_epi32(value), static_cast<unsigned>(kShift));
 }
 PRONK_INLINE Ints add(Ints a, Ints b) { return _mm512_add_epi32(a, b); }
 PRONK_INLINE Ints multiply(Ints a, int32_t b) {

@@ -68,8 +68,9 @@ PRONK_INLINE Ints broadcast_int(int32_t value) {
   return each_lane<Ints>([&](int) { return value; });
 }
 PRONK_INLINE Ints zero_ints() { return broadcast_int(0); }
-PRONK_INLINE Ints broadcast_shifted(int32_t value, int shift) {
-  return broadcast_int(value * (1 << shift));
+template <int kShift>
+PRONK_INLINE Ints broadcast_shifted(int32_t value) {
+  return broadcast_int(value * (1 << kShift));
 }
 PRONK_INLINE Ints add(Ints x, Ints y) {
   return each_lane<Ints>([&](int r) { return x.lanes[r] + y.lanes[r]; });

@@ -59,8 +59,9 @@ PRONK_INLINE void add_part(const uint8_t* const (&lines)[kGroups], const int8_t*
 template <class F, int kPart>
 PRONK_INLINE Ints offset_of(const ActivationBlock& x) {
   if constexpr (F::kOffsetShift < 0) return zero_ints();
-  return broadcast_shifted(kPart == -1 ? x.negated_sum : x.negated_sums[kPart == 1 ? 1 : 0],
-                           F::kOffsetShift < 0 ? 0 : F::kOffsetShift);
+  constexpr int kShift = F::kOffsetShift < 0 ? 0 : F::kOffsetShift;
+  return broadcast_shifted<kShift>(kPart == -1 ? x.negated_sum
+                                               : x.negated_sums[kPart == 1 ? 1 : 0]);
 }
 
 // The exact integers of one block. `two_planes`: whether any of the tile's tokens stands out here;
