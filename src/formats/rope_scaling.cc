@@ -23,14 +23,18 @@ std::vector<float> llama3_divisors(const RopeConfig& rope, int head_dim) {
 
 std::optional<RopeScaling> scaling_of_divisors(const RopeConfig& rope, int head_dim) {
   constexpr float kTolerance = 1e-4f;  // float32 arithmetic of whoever wrote them
-  RopeConfig candidate = rope;
-  candidate.scaling = {.kind = RopeScaling::Kind::kLlama3,
-                       .factor = std::round(rope.divisors.back() * 1000.0) / 1000.0};
-  const std::vector<float> expected = llama3_divisors(candidate, head_dim);
-  if (expected.size() != rope.divisors.size()) return std::nullopt;
-  for (std::size_t i = 0; i < expected.size(); ++i)
-    if (std::abs(expected[i] - rope.divisors[i]) > kTolerance * expected[i]) return std::nullopt;
-  return candidate.scaling;
+  // The lowest frequency's divisor is the factor, unless heads are so small that none is that low;
+  // then the factors that were released.
+  for (const double factor : {std::round(rope.divisors.back() * 1000.0) / 1000.0, 8.0, 32.0}) {
+    RopeConfig candidate = rope;
+    candidate.scaling = {.kind = RopeScaling::Kind::kLlama3, .factor = factor};
+    const std::vector<float> expected = llama3_divisors(candidate, head_dim);
+    const auto is_close = [&](float a, float b) { return std::abs(a - b) <= kTolerance * a; };
+    if (std::equal(expected.begin(), expected.end(), rope.divisors.begin(), rope.divisors.end(),
+                   is_close))
+      return candidate.scaling;
+  }
+  return std::nullopt;
 }
 
 }  // namespace pronk

@@ -15,8 +15,8 @@ namespace pronk {
 struct ConvertOptions {
   // Of the matrices. Empty: the type they have, where the output can hold it; else F32, which holds
   // every value exactly.
-  std::optional<DType> type;
-  std::function<void(std::int64_t done_bytes, std::int64_t total_bytes)> progress;
+  std::optional<DType> type = {};
+  std::function<void(std::int64_t done_bytes, std::int64_t total_bytes)> progress = {};
 };
 
 struct ConvertReport {
