@@ -6,6 +6,7 @@
 #include <atomic>
 #include <charconv>
 #include <chrono>
+#include <condition_variable>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -111,24 +112,29 @@ class Transfer {
 // caller's stop. The first error stops the others and is returned.
 Status Transfer::run_threads(int count, const std::function<Status()>& body) {
   std::mutex mutex;
+  std::condition_variable ended;
   std::optional<Error> failure;
-  std::atomic<int> running{count};
+  int running = count;
   std::vector<std::jthread> threads;
   for (int i = 0; i < count; ++i)
     threads.emplace_back([&] {
-      if (Status status = body(); !status) {
-        const std::lock_guard lock(mutex);
+      Status status = body();
+      const std::lock_guard lock(mutex);
+      if (!status) {
         if (!failure) failure = std::move(status).error();
         stop_ = true;
       }
       --running;
+      ended.notify_one();
     });
   bool cancelled = false;
-  while (running > 0) {
-    std::this_thread::sleep_for(kPoll);
+  for (std::unique_lock lock(mutex); running > 0;) {
+    ended.wait_for(lock, kPoll);
+    lock.unlock();
     report(file_.what);
     if (!cancelled && options_.http.cancelled && options_.http.cancelled())
       cancelled = stop_ = true;
+    lock.lock();
   }
   threads.clear();  // joins
   if (cancelled) return error(Code::kCancelled, "stopped; the same pull goes on from here");

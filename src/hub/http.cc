@@ -88,14 +88,14 @@ int on_progress(void* user, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
   return attempt.settings.cancelled && attempt.settings.cancelled() ? 1 : 0;
 }
 
-// The first of these that names a file; curl's built-in bundle otherwise.
-std::string certificate_file() {
+// The first of these that names a file; "" stands for curl's built-in bundle.
+std::string certificate_file(const HttpSettings& settings) {
   for (const char* name : {"SSL_CERT_FILE", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "PIP_CERT"}) {
     const char* value = std::getenv(name);
     std::error_code ignored;
     if (value && *value && std::filesystem::is_regular_file(value, ignored)) return value;
   }
-  return {};
+  return settings.certificates;
 }
 
 void configure(CURL* curl, const HttpRequest& request, const HttpSettings& settings) {
@@ -112,7 +112,7 @@ void configure(CURL* curl, const HttpRequest& request, const HttpSettings& setti
   curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
   curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, static_cast<long>(settings.stall_timeout_s));
   curl_easy_setopt(curl, CURLOPT_BUFFERSIZE, 256L << 10);
-  if (const std::string file = certificate_file(); !file.empty())
+  if (const std::string file = certificate_file(settings); !file.empty())
     curl_easy_setopt(curl, CURLOPT_CAINFO, file.c_str());
   if (const char* folder = std::getenv("SSL_CERT_DIR"); folder && *folder)
     curl_easy_setopt(curl, CURLOPT_CAPATH, folder);

