@@ -1,12 +1,11 @@
 #!/usr/bin/env bash
-# Compares pronk with other implementations: makes build/peers (a Python environment with them) and runs every
-# tools/compare_*.py in it, from the root of the repository, with the program's path in PRONK.
+# Compares pronk with other implementations: makes build/peers (a Python environment with them) and runs the
+# tools/compare_*.py in it.
 # Usage: tools/run_peers.sh PRONK
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . tools/setup.sh
 PRONK=$(realpath "${1:?usage: tools/run_peers.sh PRONK}")
-export PRONK
 
 packages=(torch transformers tokenizers tiktoken sentencepiece gguf safetensors jinja2 numpy regex)
 if [[ ! -e build/peers/.complete ]]; then
@@ -19,10 +18,28 @@ if [[ ! -e build/peers/.complete ]]; then
   touch build/peers/.complete
 fi
 
+gguf=${PRONK_SMOLLM2:-$("$PRONK" list --json | build/peers/bin/python -c '
+import json, sys
+print(next((model["path"] for model in json.load(sys.stdin) if model["name"] == sys.argv[1]), ""))' "$default_model")}
+shared=${PRONK_SHARED:-../shared}
+
+# compare WHAT_IT_NEEDS SCRIPT ARGUMENT...: says so when a file that it needs is missing, remembers a failure.
 failed=()
-for script in tools/compare_*.py; do
+compare() {
+  local needs=$1 script=$2
+  shift 2
+  if [[ $needs && ! -e $needs ]]; then
+    say "$script: skipped, it needs '$needs'"
+    return
+  fi
   say "$script"
-  build/peers/bin/python "$script" || failed+=("$script")
-done
+  build/peers/bin/python "tools/$script" "$@" || failed+=("$script")
+}
+
+compare "" compare_samplers.py
+compare "$shared/data" compare_templates.py "$PRONK" --shared "$shared" ${gguf:+--gguf "$gguf"}
+compare "$shared/data" compare_tokenizers.py --pronk "$PRONK" --data "$shared/data" ${gguf:+--gguf "$gguf"}
+compare "${gguf:-$default_model}" compare_transformers.py "$PRONK" "$gguf"
+
 [[ ${#failed[@]} == 0 ]] || { say "peers differ: ${failed[*]}"; exit 1; }
 say "peers: no difference beyond what each comparison allows"
