@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstring>
 #include <limits>
 #include <regex>
@@ -14,6 +15,7 @@ namespace pronk {
 namespace {
 
 constexpr const char* kRopeFreqs = "rope_freqs.weight";
+constexpr std::int64_t kMaxSplitFiles = 99999;  // five digits in a file name
 
 Error corrupt(std::string what) { return error(Code::kCorruptData, std::move(what)); }
 Error unsupported(std::string what) { return error(Code::kUnsupported, std::move(what)); }
@@ -211,8 +213,10 @@ void mark_rotated(ModelSource* source) {
 // ---- split sets ---------------------------------------------------------------------------------
 
 Result<std::int64_t> split_count(const GgufFile& file) {
-  const auto count = PRONK_TRY(file.integer("split.count")).value_or(1);
-  return dimension(count, "split.count", 0).has_value() && count > 0 ? count : 1;
+  const auto count = PRONK_TRY(file.integer("split.count")).value_or(0);
+  if (count < 0 || count > kMaxSplitFiles)
+    return corrupt(fmt::format("split.count is {}, at most {} is possible", count, kMaxSplitFiles));
+  return std::max<std::int64_t>(count, 1);
 }
 
 Status check_split(std::span<const GgufFile> files) {
@@ -321,9 +325,9 @@ Status read_gguf_files(std::span<const std::span<const std::byte>> files,
   source->generation = read_generation(first);
   source->licence = PRONK_TRY(first.string("general.license")).value_or("");
 
-  if (options.weights)
-    for (const GgufFile& file : parsed)
-      for (const GgufTensor& tensor : file.tensors()) PRONK_TRY(add_tensor(file, tensor, source));
+  for (const GgufFile& file : parsed)
+    for (const GgufTensor& tensor : file.tensors())
+      if (options.weights || tensor.name == kRopeFreqs) PRONK_TRY(add_tensor(file, tensor, source));
   source->config.tied_output = !has_output;
   PRONK_TRY(check_config(source->config));
   if (options.weights) {

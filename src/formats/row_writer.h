@@ -12,7 +12,7 @@ namespace pronk {
 
 class RowWriter {
  public:
-  RowWriter(const WritePlan& plan) : plan_(plan), total_bytes_(plan.total_bytes()) {}
+  explicit RowWriter(const WritePlan& plan) : plan_(plan), total_bytes_(plan.total_bytes()) {}
 
   // Rows in the order Hugging Face has them, or (interleaved) in GGUF's for `heads` rotated heads.
   Status write(const OutputTensor& output, int interleaved_heads, AtomicFile* file);
