@@ -39,6 +39,7 @@ compare() {
 compare "" compare_samplers.py
 compare "$shared/data" compare_templates.py "$PRONK" --shared "$shared" ${gguf:+--gguf "$gguf"}
 compare "$shared/data" compare_tokenizers.py --pronk "$PRONK" --data "$shared/data" ${gguf:+--gguf "$gguf"}
+compare "${gguf:-$default_model}" compare_formats.py "$PRONK" "$gguf" --data "$shared/data"
 compare "${gguf:-$default_model}" compare_transformers.py "$PRONK" "$gguf"
 
 [[ ${#failed[@]} == 0 ]] || { say "peers differ: ${failed[*]}"; exit 1; }
