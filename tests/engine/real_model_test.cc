@@ -1,0 +1,136 @@
+// The engine on a real forward pass: what runs beside a reply, and how, changes none of its bits.
+#include <gtest/gtest.h>
+
+#include "base/file.h"
+#include "pronk/engine.h"
+#include "support.h"
+#include "text/json.h"
+
+namespace pronk {
+namespace {
+
+const std::filesystem::path kTiny = std::filesystem::path(PRONK_SOURCE_DIR) / "models/tiny.gguf";
+
+struct Reading {
+  std::vector<TokenId> tokens;
+  std::vector<float> logprobs;
+  bool operator==(const Reading&) const = default;
+};
+
+Reading read(Stream& stream) {
+  Reading r;
+  while (const auto event = stream.next()) {
+    if (event->error) ADD_FAILURE() << event->error->message;
+    if (!event->token) continue;
+    r.tokens.push_back(event->token->token);
+    r.logprobs.push_back(event->token->logprob);
+  }
+  return r;
+}
+
+std::vector<Prompt> prompts(const Model& model) {
+  std::vector<Prompt> all;
+  const std::string opening =
+      "Once upon a time, there was a little girl who lived in a big house. ";
+  for (int i = 0; i < 6; ++i) {
+    Prompt p;
+    std::string text;
+    for (int n = 0; n <= i % 3; ++n) text += opening;
+    p.tokens = model.tokenizer().encode(text + std::string(static_cast<std::size_t>(i), 'a'));
+    p.max_tokens = 12;
+    p.ignore_eos = true;
+    p.sampling.temperature = i % 2 == 0 ? 0 : 0.9;
+    p.sampling.seed = static_cast<std::uint64_t>(i);
+    p.sampling.num_logprobs = 0;
+    all.push_back(p);
+  }
+  return all;
+}
+
+TEST(RealModel, NeighboursThreadsChunksAndTheCacheChangeNoBit) {
+  for (const Precision precision : {Precision::kFp32, Precision::kFast}) {
+    LoadOptions options;
+    options.precision = precision;
+    const auto model = Model::load(kTiny, options);
+    ASSERT_OK(model);
+    const std::vector<Prompt> asked = prompts(**model);
+
+    std::vector<Reading> alone;
+    auto plain =
+        Engine::start(*model, {.num_threads = 1, .max_sequences = 1, .prefix_cache = false});
+    ASSERT_OK(plain);
+    for (const Prompt& p : asked) {
+      auto stream = (*plain)->submit(p);
+      ASSERT_OK(stream);
+      alone.push_back(read(*stream));
+      ASSERT_EQ(alone.back().tokens.size(), 12u);
+    }
+    struct Case {
+      int num_threads, max_sequences, max_batch_tokens;
+      bool prefix_cache;
+    };
+    for (const Case c :
+         {Case{2, 6, 512, true}, Case{1, 3, 7, true}, Case{2, 2, 33, false}, Case{2, 1, 1, true}}) {
+      auto engine = Engine::start(*model, {.num_threads = c.num_threads,
+                                           .max_sequences = c.max_sequences,
+                                           .max_batch_tokens = c.max_batch_tokens,
+                                           .prefix_cache = c.prefix_cache});
+      ASSERT_OK(engine);
+      for (int round = 0; round < 2; ++round) {  // the second finds its prompts in the cache
+        std::vector<Stream> streams;
+        for (const Prompt& p : asked) {
+          auto stream = (*engine)->submit(p);
+          ASSERT_OK(stream);
+          streams.push_back(std::move(*stream));
+        }
+        for (std::size_t i = 0; i < streams.size(); ++i)
+          ASSERT_EQ(read(streams[i]), alone[i])
+              << "prompt " << i << ", " << c.num_threads << " threads, " << c.max_batch_tokens
+              << " tokens a step, round " << round;
+      }
+      EXPECT_EQ((*engine)->stats().cached_tokens > 0, c.prefix_cache);
+    }
+  }
+}
+
+// stories260K's gold text was made by llama2.c's own program.
+TEST(RealModel, Stories260kTellsItsGoldStory) {
+  PRONK_NEEDS_SHARED(folder, "models/stories260K");
+  const auto text = read_file(folder / "gold_stories260K.json");
+  ASSERT_OK(text);
+  const auto gold = parse_json(*text);
+  ASSERT_OK(gold);
+  const auto ids = [&](std::string_view key) {
+    std::vector<TokenId> tokens;
+    for (const auto& id : *find_array(*gold, key))
+      tokens.push_back(static_cast<TokenId>(id.as_int64()));
+    return tokens;
+  };
+  LoadOptions options;
+  options.precision = Precision::kFp32;
+  const auto model = Model::load(folder / "stories260K.gguf", options);
+  ASSERT_OK(model);
+  const auto engine = Engine::start(*model, {.max_sequences = 1});
+  ASSERT_OK(engine);
+  const std::vector<TokenId> want = ids("greedy_ids");
+  Prompt p;
+  p.tokens = ids("prompt_ids");
+  p.max_tokens = static_cast<int>(want.size());
+  p.ignore_eos = true;
+  p.sampling.temperature = 0;
+  auto stream = (*engine)->submit(p);
+  ASSERT_OK(stream);
+  EXPECT_EQ(read(*stream).tokens, want);
+}
+
+TEST(RealModel, AContextBeyondTheModelsIsRefusedWithBothNumbers) {
+  const auto model = Model::load(kTiny);
+  ASSERT_OK(model);
+  const auto engine = Engine::start(*model, {.context = 10000000});
+  ASSERT_FALSE(engine);
+  EXPECT_EQ(engine.error().code, Code::kInvalidArgument);
+  EXPECT_NE(engine.error().message.find("10000000"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace pronk
