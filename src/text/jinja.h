@@ -22,8 +22,8 @@ struct Rendered {
 
 struct JinjaLimits {
   std::size_t max_output_bytes = 64u << 20;
-  std::int64_t max_steps = 20'000'000;  // evaluated nodes and touched bytes
-  int max_depth = 100;                  // nested expressions, statements and calls
+  std::int64_t max_steps = 20'000'000;  // evaluated nodes, and every 16 touched bytes
+  int max_depth = 100;                  // nested expressions and statements; nested calls
 };
 
 // A compiled template. Immutable; any thread may render it.

@@ -1,0 +1,35 @@
+// Variables of one block, and those around it.
+#pragma once
+#include <memory>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "text/jinja_value.h"
+
+namespace pronk::jinja {
+
+struct Scope {
+  explicit Scope(std::shared_ptr<Scope> around) : parent(std::move(around)) {}
+
+  // The innermost variable of that name; nullptr if none was set.
+  const Value* find(std::string_view name) const {
+    for (const Scope* scope = this; scope; scope = scope->parent.get())
+      for (const auto& [key, value] : scope->variables)
+        if (key == name) return &value;
+    return nullptr;
+  }
+  void set(std::string_view name, Value value) {
+    for (auto& [key, old] : variables) {
+      if (key != name) continue;
+      old = std::move(value);
+      return;
+    }
+    variables.emplace_back(name, std::move(value));
+  }
+
+  std::shared_ptr<Scope> parent;
+  std::vector<std::pair<std::string_view, Value>> variables;  // names belong to the template
+};
+
+}  // namespace pronk::jinja
