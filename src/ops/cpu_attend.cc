@@ -111,7 +111,12 @@ void store_key(const float* k, int head_dim, int slot, bool bf16,
                const kernels::VectorKernels& kernels, std::byte* head) {
   if (bf16) {
     auto* out = reinterpret_cast<std::uint16_t*>(head) + slot;
-    for (int d = 0; d < head_dim; ++d) kernels.f32_to_bf16(k + d, 1, out + d * kKvPageTokens);
+    std::uint16_t part[64];
+    for (int begin = 0; begin < head_dim; begin += 64) {
+      const int count = std::min(64, head_dim - begin);
+      kernels.f32_to_bf16(k + begin, count, part);
+      for (int d = 0; d < count; ++d) out[(begin + d) * kKvPageTokens] = part[d];
+    }
   } else {
     auto* out = reinterpret_cast<float*>(head) + slot;
     for (int d = 0; d < head_dim; ++d) out[d * kKvPageTokens] = k[d];
