@@ -14,11 +14,9 @@ namespace {
 
 constexpr double kOpsSeconds = 0.15, kReadSeconds = 0.5;
 
-// The time that this thread ran, waits for memory included: while a neighbour has the core, nothing
-// is measured.
-double thread_seconds() {
+double seconds_of(clockid_t clock) {
   timespec now{};
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  clock_gettime(clock, &now);
   return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
 }
 
@@ -31,12 +29,15 @@ double best_rate(int num_threads, const OnAllThreads& on_all_threads, double sec
   for (int i = 0; i < kSamples; ++i) {
     std::vector<double> rates(static_cast<std::size_t>(num_threads));
     on_all_threads([&](int thread) {
-      const double start = thread_seconds();
-      double amount = 0, elapsed = 0;
+      // Rates count the time that this thread ran, waits for memory included: while a neighbour has
+      // the core, nothing is measured. The end is by the clock on the wall.
+      const double ran_before = seconds_of(CLOCK_THREAD_CPUTIME_ID);
+      const double end = seconds_of(CLOCK_MONOTONIC) + seconds / kSamples;
+      double amount = 0;
       do {
         amount += sample(thread);
-        elapsed = thread_seconds() - start;
-      } while (elapsed < seconds / kSamples);
+      } while (seconds_of(CLOCK_MONOTONIC) < end);
+      const double elapsed = seconds_of(CLOCK_THREAD_CPUTIME_ID) - ran_before;
       rates[static_cast<std::size_t>(thread)] = amount / elapsed;
     });
     best = std::max(best, std::accumulate(rates.begin(), rates.end(), 0.0));

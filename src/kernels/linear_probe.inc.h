@@ -1,6 +1,6 @@
 // What the instruction set can do at most: the same products as the tiles', with nothing beside
 // them but one load. Each runs `rounds` rounds and returns how many operations that was, a multiply
-// and an add being two.
+// and an add being two. Chains start from different values: equal ones would become one.
 namespace pronk::kernels::PRONK_ISA {
 namespace {
 
@@ -23,7 +23,7 @@ double probe_int8(int64_t rounds) {
   memset(weights, 5, sizeof weights);
   Ints sums[kProbeChains];
   PRONK_UNROLL
-  for (int c = 0; c < kProbeChains; ++c) sums[c] = zero_ints();
+  for (int c = 0; c < kProbeChains; ++c) sums[c] = broadcast_int(c);
   for (int64_t i = 0; i < rounds; ++i) {
     keep(weights);  // so that each round's load and products happen
     const Line w = load_line(weights);
@@ -40,7 +40,7 @@ double probe_f32(int64_t rounds) {
   for (int i = 0; i < 16; ++i) weights[i] = 0.5f;
   Floats sums[kProbeChains];
   PRONK_UNROLL
-  for (int c = 0; c < kProbeChains; ++c) sums[c] = zero_floats();
+  for (int c = 0; c < kProbeChains; ++c) sums[c] = broadcast(static_cast<float>(c));
   for (int64_t i = 0; i < rounds; ++i) {
     keep(weights);
     const Floats w = load_floats(reinterpret_cast<const uint8_t*>(weights));
@@ -57,7 +57,7 @@ double probe_bf16(int64_t rounds) {
   for (int i = 0; i < 32; ++i) weights[i] = 0x3f00;
   Floats sums[kProbeChains];
   PRONK_UNROLL
-  for (int c = 0; c < kProbeChains; ++c) sums[c] = zero_floats();
+  for (int c = 0; c < kProbeChains; ++c) sums[c] = broadcast(static_cast<float>(c));
   for (int64_t i = 0; i < rounds; ++i) {
     keep(weights);
     const __m512bh w = (__m512bh)load_line(reinterpret_cast<const uint8_t*>(weights));
