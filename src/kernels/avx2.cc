@@ -1,8 +1,8 @@
 // An island: see kernel_table.h and tools/check_weak_symbols.sh.
 #include <immintrin.h>
 
-#include "kernels/kernel_table.h"
 #include "kernels/inline.h"
+#include "kernels/kernel_table.h"
 
 #define PRONK_ISA avx2
 // clang-format off

@@ -1,6 +1,6 @@
 // The plain twin of every kernel, for any CPU: the reference that the other tables are held to.
-#include "kernels/kernel_table.h"
 #include "kernels/inline.h"
+#include "kernels/kernel_table.h"
 
 #define PRONK_ISA scalar
 // clang-format off
