@@ -104,12 +104,15 @@ std::string explained(const OptionGroup& group) {
   return text;
 }
 
-// "Sampling: --temp N --top-k N ..."
+// "Computing: -t/--threads --precision ..."
 std::string named(const OptionGroup& group) {
   const std::string head = fmt::format("{}: ", group.title);
   std::string words;
-  for (const OptionSpec& option : group.options)
-    words += fmt::format("{}--{}", words.empty() ? "" : " ", option.name);
+  for (const OptionSpec& option : group.options) {
+    if (!words.empty()) words += ' ';
+    if (option.letter) words += fmt::format("-{}/", option.letter);
+    words += fmt::format("--{}", option.name);
+  }
   return head + wrapped(words, head.size(), 2);
 }
 

@@ -132,7 +132,8 @@ void LineEditor::Impl::keep_history() {
   ::umask(before);
 }
 
-LineEditor::LineEditor(std::filesystem::path history) : impl_(std::make_unique<Impl>()) {
+LineEditor::LineEditor(std::filesystem::path history, bool plain_terminal)
+    : impl_(std::make_unique<Impl>()) {
   impl_->history_file = std::move(history);
   impl_->screen = ::isatty(STDERR_FILENO) ? stderr : stdout;  // stdout is for replies
   impl_->editor = ::el_init("pronk", stdin, impl_->screen, stderr);
@@ -156,6 +157,7 @@ LineEditor::LineEditor(std::filesystem::path history) : impl_(std::make_unique<I
   ::el_set(editor, EL_BIND, "\\e[H", "ed-move-to-beg", nullptr);
   ::el_set(editor, EL_BIND, "\\e[F", "ed-move-to-end", nullptr);
   ::el_source(editor, nullptr);  // ~/.editrc
+  if (plain_terminal) ::el_set(editor, EL_EDITMODE, 0);
 }
 
 LineEditor::~LineEditor() {
@@ -167,7 +169,7 @@ LineEditor::Input LineEditor::read(const std::string& prompt) {
   impl_->prompt = prompt;
   impl_->interrupted = impl_->in_paste = false;
   int editing = 0;
-  ::el_get(impl_->editor, EL_EDITMODE, &editing);  // 0 on a dumb terminal
+  ::el_get(impl_->editor, EL_EDITMODE, &editing);
   const auto ask_for_pastes = [&](std::string_view sequence) {
     if (editing) std::fwrite(sequence.data(), 1, sequence.size(), impl_->screen);
     std::fflush(impl_->screen);

@@ -18,8 +18,9 @@ class LineEditor {
   };
 
   // `history`: a file that only its owner may read (0600), made when it is missing; empty: none is
-  // kept. Lives within an InterruptScope, on the main thread.
-  explicit LineEditor(std::filesystem::path history);
+  // kept. A plain terminal moves no cursor: its own line editing is used. Lives within an
+  // InterruptScope, on the main thread.
+  LineEditor(std::filesystem::path history, bool plain_terminal);
   ~LineEditor();
   LineEditor(const LineEditor&) = delete;
   LineEditor& operator=(const LineEditor&) = delete;

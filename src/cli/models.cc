@@ -57,7 +57,8 @@ OptionGroup compute_options() {
             .value = "fp32|high|fast",
             .fallback = "fast",
             .help = "fp32: exact weights, float32 throughout"},
-           {.name = "check", .help = "read every weight first and refuse NaN and infinity"}}};
+           {.name = "check", .help = "read every weight first and refuse NaN and infinity"}},
+          /*brief=*/true};
 }
 
 Precision precision_of(const Options& options) {

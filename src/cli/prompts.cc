@@ -1,14 +1,13 @@
 #include "cli/prompts.h"
 
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <ctime>
 
+#include "chat/chat_template.h"
 #include "cli/sampling_options.h"
-#include "formats/model_source.h"
 #include "pronk/tokenizer.h"
-#include "text/jinja.h"
 
 namespace pronk::cli {
 namespace {
@@ -19,21 +18,13 @@ Result<const Tokenizer*> tokenizer_of(const Model& model) {
                "prompt: the model has no tokenizer; put its tokenizer file beside the weights");
 }
 
-void begin_with_bos(const Tokenizer& tokenizer, std::vector<TokenId>& ids) {
-  const std::optional<TokenId> bos = tokenizer.bos();
-  if (bos && tokenizer.adds_bos() && (ids.empty() || ids[0] != *bos)) ids.insert(ids.begin(), *bos);
-}
-
-std::string special_text(const Tokenizer& tokenizer, std::optional<TokenId> id) {
-  return id ? std::string(tokenizer.piece(*id)) : "";
-}
-
 }  // namespace
 
 Result<std::vector<TokenId>> raw_prompt(const Model& model, std::string_view text) {
   const Tokenizer& tokenizer = *PRONK_TRY(tokenizer_of(model));
   std::vector<TokenId> ids = tokenizer.encode(text, Specials::kRecognise);
-  begin_with_bos(tokenizer, ids);
+  const std::optional<TokenId> bos = tokenizer.bos();
+  if (bos && tokenizer.adds_bos() && (ids.empty() || ids[0] != *bos)) ids.insert(ids.begin(), *bos);
   return ids;
 }
 
@@ -51,35 +42,23 @@ Result<Prompt> prompt_of(const Model& model, const Options& options, std::vector
 Result<Prompt> chat_prompt(const Model& model, const Options& options,
                            const json::array& messages) {
   const Tokenizer& tokenizer = *PRONK_TRY(tokenizer_of(model));
-  const std::vector<ChatTemplateSource>& templates = model.source().chat_templates;
-  if (templates.empty()) {
-    const json::string* text = find_string(messages.back(), "content");
-    std::vector<TokenId> raw = PRONK_TRY(raw_prompt(model, *text));
-    return prompt_of(model, options, std::move(raw));
-  }
+  const ChatTemplate chat_template = PRONK_TRY(
+      ChatTemplate::choose(model.source().chat_templates, tokenizer, /*with_tools=*/false));
   const std::int64_t now = PRONK_TRY(template_now(options));
-  const json::object variables = {
-      {"messages", messages},
-      {"add_generation_prompt", true},
-      {"bos_token", special_text(tokenizer, tokenizer.bos())},
-      {"eos_token", special_text(tokenizer, tokenizer.eos())},
-      {"date_string", fmt::format("{:%d %b %Y}", fmt::gmtime(static_cast<std::time_t>(now)))}};
-  const JinjaTemplate chat_template =
-      PRONK_TRY_IN("chat template", JinjaTemplate::parse(templates[0].text));
-  const Rendered rendered = PRONK_TRY_IN("chat template", chat_template.render(variables, now));
-  std::vector<TokenId> ids = tokenizer.encode(rendered.text, rendered.from_template);
-  begin_with_bos(tokenizer, ids);
+  std::vector<TokenId> ids = PRONK_TRY(
+      chat_template.prompt({{"messages", messages}, {"add_generation_prompt", true}}, now));
   return prompt_of(model, options, std::move(ids));
+}
+
+const std::string* default_template(const ModelSource& source) {
+  for (const ChatTemplateSource& each : source.chat_templates)
+    if (each.name == "default") return &each.text;
+  return source.chat_templates.empty() ? nullptr : &source.chat_templates[0].text;
 }
 
 Result<std::int64_t> template_now(const Options& options) {
   const std::optional<std::string> date = options.find_text("date");
-  if (!date) {
-    const std::time_t now = std::time(nullptr);
-    std::tm local{};
-    ::localtime_r(&now, &local);
-    return std::int64_t{now} + local.tm_gmtoff;
-  }
+  if (!date) return local_now();
   for (const char* form : {"%Y-%m-%d", "%d %b %Y"}) {
     std::tm day{};
     const char* end = ::strptime(date->c_str(), form, &day);

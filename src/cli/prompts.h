@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "cli/options.h"
+#include "formats/model_source.h"
 #include "pronk/engine.h"
 #include "pronk/model.h"
 #include "pronk/result.h"
@@ -19,9 +20,11 @@ Result<std::vector<TokenId>> raw_prompt(const Model& model, std::string_view tex
 // A prompt of these tokens with the sampling, length and stops that the options of `run` say.
 Result<Prompt> prompt_of(const Model& model, const Options& options, std::vector<TokenId> tokens);
 
-// The messages through the model's chat template. A model without one continues the last message as
-// plain text.
+// The messages through the model's chat template, or the one that stands in for it.
 Result<Prompt> chat_prompt(const Model& model, const Options& options, const json::array& messages);
+
+// The chat template that is called "default", else the first; nullptr when there is none.
+const std::string* default_template(const ModelSource& source);
 
 // --date, or today: seconds since the epoch in local time, as the templates' strftime_now reads
 // them.

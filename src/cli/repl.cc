@@ -58,7 +58,8 @@ Repl::Repl(Console& console, Engine& engine, Options options, Conversation conve
       options_(std::move(options)),
       conversation_(std::move(conversation)),
       editor_(options_.flag("history") && !state_folder().empty() ? state_folder() / "history"
-                                                                  : std::filesystem::path()),
+                                                                  : std::filesystem::path(),
+              console.plain_terminal()),
       keep_history_(options_.flag("history")) {}
 
 Status Repl::run() {
@@ -207,7 +208,8 @@ Status Repl::show(const std::string& what) {
     say(fmt::format("temp {}, top-k {}, top-p {}, min-p {}, repeat-penalty {}, seed {}",
                     p.temperature, p.top_k, p.top_p, p.min_p, p.repeat_penalty, p.seed));
   } else if (what == "template") {
-    say(source.chat_templates.empty() ? "no template" : source.chat_templates[0].text);
+    const std::string* text = default_template(source);
+    say(text ? *text : "no template");
   } else if (what == "license") {
     say(source.licence.empty() ? "the files name none" : source.licence);
   } else if (what == "messages") {

@@ -92,7 +92,8 @@ Status run(Context& context) {
   const std::shared_ptr<const Model> model =
       PRONK_TRY(load_model(context, options.argument(0), IfMissing::kPull));
   if (model->source().chat_templates.empty() && !options.flag("raw"))
-    context.console.note("the model has no chat template: it continues plain text");
+    context.console.note(
+        "the model has no chat template, a plain one stands in; --raw continues a text");
   const InterruptScope interruptible;
   const std::unique_ptr<Engine> engine = PRONK_TRY(start_engine(context, model));
   if (text) return reply_once(context, *engine, *text);

@@ -4,6 +4,7 @@
 #include "cli/io.h"
 #include "cli/models.h"
 #include "cli/progress.h"
+#include "cli/prompts.h"
 #include "cli/verbs.h"
 #include "formats/model_source.h"
 #include "text/json.h"
@@ -118,7 +119,14 @@ json::array tensors_json(const ModelSource& source) {
   return array;
 }
 
-json::object source_json(const ModelSource& source, bool tensors) {
+// What the files say, else what the store kept when it fetched the model.
+std::string licence_of(const ModelSource& source, const std::string& name) {
+  if (!source.licence.empty()) return source.licence;
+  const Result<hub::StoredModel> stored = hub::show(name);
+  return stored ? stored->licence : "";
+}
+
+json::object source_json(const ModelSource& source, const std::string& licence, bool tensors) {
   json::object templates;
   for (const ChatTemplateSource& t : source.chat_templates) templates[t.name] = t.text;
   json::object object = {{"name", source.config.name},
@@ -131,7 +139,7 @@ json::object source_json(const ModelSource& source, bool tensors) {
                          {"tokenizer", tokenizer_json(source)},
                          {"generation", generation_json(source.generation)},
                          {"chat_templates", templates},
-                         {"licence", source.licence},
+                         {"licence", licence},
                          {"notes", json::array(source.notes.begin(), source.notes.end())}};
   if (tensors) object["tensors"] = tensors_json(source);
   return object;
@@ -149,7 +157,7 @@ std::string tokenizer_line(const ModelSource& source) {
       tokenizer->adds_bos() ? "a text begins with BOS" : "no BOS", fmt::join(ends, ", "));
 }
 
-std::string summary(const ModelSource& source) {
+std::string summary(const ModelSource& source, const std::string& licence) {
   const LlamaConfig& c = source.config;
   std::vector<std::vector<std::string>> rows = {
       {"name", c.name.empty() ? "(none)" : c.name},
@@ -173,22 +181,21 @@ std::string summary(const ModelSource& source) {
     templates.push_back(fmt::format("{} ({} bytes)", t.name, t.text.size()));
   rows.push_back(
       {"template", templates.empty() ? "none" : fmt::format("{}", fmt::join(templates, ", "))});
-  const std::string& licence = source.licence;
   rows.push_back({"licence", licence.empty() ? "not said" : licence.substr(0, licence.find('\n'))});
   for (const std::string& note : source.notes) rows.push_back({"note", note});
   return format_table(rows);
 }
 
-Status show_part(Context& context, const ModelSource& source) {
+Status show_part(Context& context, const ModelSource& source, const std::string& licence) {
   Console& console = context.console;
   if (context.options.flag("template")) {
-    if (source.chat_templates.empty())
-      return error(Code::kNotFound, "show: the model has no chat template");
-    console.print(source.chat_templates[0].text);
+    const std::string* text = default_template(source);
+    if (!text) return error(Code::kNotFound, "show: the model has no chat template");
+    console.print(*text);
   }
   if (context.options.flag("license")) {
-    if (source.licence.empty()) return error(Code::kNotFound, "show: the files name no licence");
-    console.print(source.licence + "\n");
+    if (licence.empty()) return error(Code::kNotFound, "show: the files name no licence");
+    console.print(licence + "\n");
   }
   return Ok{};
 }
@@ -198,12 +205,15 @@ Status run(Context& context) {
   const std::string name = options.argument(0);
   const std::filesystem::path path = PRONK_TRY(find_model(context.console, name));
   const std::shared_ptr<const ModelSource> source = PRONK_TRY(read_model(path));
-  if (options.flag("template") || options.flag("license")) return show_part(context, *source);
+  const std::string licence = licence_of(*source, name);
+  if (options.flag("template") || options.flag("license"))
+    return show_part(context, *source, licence);
   if (options.flag("json")) {
-    context.console.print(json::serialize(source_json(*source, options.flag("tensors"))) + "\n");
+    context.console.print(json::serialize(source_json(*source, licence, options.flag("tensors"))) +
+                          "\n");
     return Ok{};
   }
-  context.console.print(summary(*source));
+  context.console.print(summary(*source, licence));
   if (!options.flag("tensors")) return Ok{};
   std::vector<std::vector<std::string>> rows = {{"TENSOR", "TYPE", "SHAPE"}};
   for (const auto& [tensor_name, tensor] : source->tensors)

@@ -22,7 +22,7 @@ Result<std::string> template_text(const std::filesystem::path& path, const std::
   if (source->chat_templates.empty())
     return error(Code::kNotFound,
                  fmt::format("template '{}': the model has no chat template", path.string()));
-  if (name.empty()) return source->chat_templates[0].text;
+  if (name.empty()) return *default_template(*source);
   std::vector<std::string> names;
   for (const ChatTemplateSource& each : source->chat_templates) {
     if (each.name == name) return each.text;

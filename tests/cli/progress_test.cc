@@ -39,7 +39,7 @@ const ProgressState kHalf = {.what = "pull m.gguf",
 
 TEST_F(ProgressTest, BarShowsShareAmountRateAndTimeLeft) {
   EXPECT_EQ(format_bar(kHalf, 80, false),
-            "pull m.gguf  50% [##############              ]  50.0 MB/100 MB  10.0 MB/s  5s");
+            "pull m.gguf  50% [##############               ]  50.0 MB/100 MB  10.0 MB/s  5s");
 }
 
 TEST_F(ProgressTest, BarNeverReachesTheLastColumn) {
@@ -50,7 +50,7 @@ TEST_F(ProgressTest, BarNeverReachesTheLastColumn) {
 }
 
 TEST_F(ProgressTest, NarrowBarKeepsTheNumbers) {
-  EXPECT_EQ(format_bar(kHalf, 60, true), "pull m.gguf  50%  50.0 MB/100 MB  10.0 MB/s  5s");
+  EXPECT_EQ(format_bar(kHalf, 50, true), "pull m.gguf  50%  50.0 MB/100 MB  10.0 MB/s  5s");
 }
 
 TEST_F(ProgressTest, WideCharactersAreNotCutInHalf) {

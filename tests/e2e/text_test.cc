@@ -231,6 +231,37 @@ TEST_F(WithModel, ShowIsOneObject) {
             0);
 }
 
+// Real models, where they are.
+
+TEST(Stories260K, RawTextBeginsWithBosAsItsFileSays) {
+  PRONK_NEEDS_SHARED(folder, "models/stories260K");
+  for (const char* name : {"stories260K.gguf", "stories260K.bin"}) {
+    const std::string model = (folder / name).string();
+    const std::vector<std::string> args = {"run", model,    "-p", "Once upon a time", "--raw", "-n",
+                                           "20",  "--temp", "0",  "--precision",      "fp32"};
+    EXPECT_THAT(run_pronk(args).out, StartsWith(", there was a little girl named Lily.")) << name;
+    const std::filesystem::path out = scratch() / "stories.npy";
+    ASSERT_EQ(run_pronk({"logits", model, "-p", "Once upon a time", "-o", out.string()}).status, 0);
+    const Result<std::string> bytes = read_file(out);
+    ASSERT_OK(bytes);
+    EXPECT_THAT(*bytes, HasSubstr("'shape': (5, 512)")) << "four tokens and BOS";
+  }
+}
+
+TEST(SmolLM2, AnswersAndTakesAPipeBeforeThePrompt) {
+  const char* model = std::getenv("PRONK_SMOLLM2");
+  if (!model) GTEST_SKIP() << "needs PRONK_SMOLLM2, the path of SmolLM2-135M-Instruct.Q4_1.gguf";
+  const Outcome answer = run_pronk({"run", model, "--temp", "0", "What is the capital of France?"});
+  EXPECT_EQ(answer.status, 0) << answer.err;
+  EXPECT_EQ(answer.out, "The capital of France is Paris.\n");
+  const Outcome piped =
+      run_pronk({"run", model, "--temp", "0", "-n", "16"}, "What is the capital of France?\n");
+  EXPECT_EQ(piped.out, answer.out);
+  const Outcome both = run_pronk(
+      {"run", model, "--temp", "0", "-n", "24", "capital", "of", "France?"}, "What is the\n");
+  EXPECT_THAT(both.out, HasSubstr("Paris"));
+}
+
 // The chat at a terminal.
 
 TEST_F(WithModel, ChatAnswersObeysAndLeaves) {
