@@ -40,6 +40,27 @@ bool is_valid_utf8(std::string_view text) {
   return true;
 }
 
+std::string printable(std::string_view text, std::size_t max_bytes) {
+  static constexpr std::string_view kDigits = "0123456789ABCDEF";
+  std::string out;
+  for (std::size_t i = 0; i < text.size();) {
+    if (i >= max_bytes) return out + "...";
+    const Utf8Char c = decode_utf8(text, i);
+    const auto length = static_cast<std::size_t>(c.length);
+    const bool control = c.code_point < 0x20 || (c.code_point >= 0x7F && c.code_point < 0xA0) ||
+                         c.code_point == kInvalidCodePoint;
+    for (const char byte : text.substr(i, length)) {
+      const auto value = static_cast<unsigned char>(byte);
+      if (control)
+        out += {'\\', 'x', kDigits[value >> 4], kDigits[value & 15]};
+      else
+        out.push_back(byte);
+    }
+    i += length;
+  }
+  return out;
+}
+
 std::size_t unfinished_utf8_bytes(std::string_view text) {
   // A tail is unfinished when it can be filled up to a character. Of the continuation bytes, only
   // the second has a range that depends on the first byte, and 80 or BF lies in each of them.

@@ -43,6 +43,10 @@ void append_utf8(std::string& out, char32_t code_point);
 
 bool is_valid_utf8(std::string_view text);
 
+// For messages: control characters and ill-formed bytes as \xNN, cut after max_bytes bytes
+// with "...".
+std::string printable(std::string_view text, std::size_t max_bytes = 80);
+
 // How many bytes at the end of text are the beginning of a character whose rest may still come: 0
 // to 3.
 std::size_t unfinished_utf8_bytes(std::string_view text);

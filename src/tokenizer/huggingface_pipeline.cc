@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "text/utf8.h"
+
 namespace pronk {
 
 namespace {
@@ -19,7 +21,8 @@ constexpr std::string_view kQwen2Pattern =
     R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
 
 Error unsupported(std::string_view what, std::string_view found, std::string_view built) {
-  return error(Code::kUnsupported, fmt::format("{} '{}': built are {}", what, found, built));
+  return error(Code::kUnsupported,
+               fmt::format("{} '{}': built are {}", what, printable(found), built));
 }
 
 // A component's "type"; empty where it has none.
@@ -145,11 +148,11 @@ Status read_template(const json::value& component, HuggingFacePipeline& out) {
   const json::array* ids = token ? find_array(*token, "ids") : nullptr;
   if (!ids || ids->empty() || !ids->front().is_int64())
     return error(Code::kCorruptData,
-                 fmt::format("post_processor: special token '{}' has no ids", name));
+                 fmt::format("post_processor: special token '{}' has no ids", printable(name)));
   const std::int64_t id = ids->front().get_int64();
   if (id < 0 || id >= static_cast<std::int64_t>(kMaxTokens))
-    return error(Code::kCorruptData,
-                 fmt::format("post_processor: special token '{}' has the id {}", name, id));
+    return error(Code::kCorruptData, fmt::format("post_processor: special token '{}' has the id {}",
+                                                 printable(name), id));
   out.bos = static_cast<TokenId>(id);
   return Ok{};
 }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "text/utf8.h"
 #include "tokenizer/byte_level.h"
 #include "tokenizer/parts.h"
 #include "tokenizer/sentencepiece_parts.h"
@@ -59,7 +60,7 @@ Result<const NamedSplit*> find_split(std::string_view pre) {
   for (const NamedSplit& s : splits) names += (names.empty() ? "" : ", ") + std::string(s.name);
   return error(Code::kUnsupported,
                fmt::format("tokenizer.ggml.pre '{}': unknown split rule; built are {}",
-                           pre.empty() ? "(missing)" : pre, names));
+                           pre.empty() ? "(missing)" : printable(pre), names));
 }
 
 Result<TokenType> type_of(const TokenizerSource& source, std::size_t i) {
@@ -77,8 +78,8 @@ Result<TokenType> type_of(const TokenizerSource& source, std::size_t i) {
 Result<Merge> parse_merge(const Vocabulary& vocabulary, std::string_view text, std::size_t rank) {
   const std::size_t space = text.find(' ', 1);
   const auto broken = [&](std::string_view why) {
-    return error(Code::kCorruptData,
-                 fmt::format("tokenizer.ggml.merges: merge {} '{}' {}", rank, text, why));
+    return error(Code::kCorruptData, fmt::format("tokenizer.ggml.merges: merge {} '{}' {}", rank,
+                                                 printable(text), why));
   };
   if (space == std::string_view::npos || space + 1 == text.size())
     return broken("is not two tokens with a space between");
@@ -155,7 +156,7 @@ Result<TokenizerParts> read_gguf_tokenizer(const TokenizerSource& source) {
   return error(Code::kUnsupported,
                fmt::format("tokenizer.ggml.model '{}': built are gpt2 (byte-level BPE) and llama "
                            "(SentencePiece)",
-                           source.gguf_model));
+                           printable(source.gguf_model)));
 }
 
 }  // namespace pronk

@@ -4,6 +4,7 @@
 
 #include <optional>
 
+#include "text/utf8.h"
 #include "tokenizer/byte_level.h"
 #include "tokenizer/huggingface_pipeline.h"
 #include "tokenizer/parts.h"
@@ -73,11 +74,11 @@ class Reader {
 Status Reader::read_model() {
   const std::string_view type = text_or_empty(*model_, "type");
   if (type != "BPE" && !(type.empty() && find_array(*model_, "merges")))
-    return error(Code::kUnsupported, fmt::format("type '{}': built is BPE", type));
+    return error(Code::kUnsupported, fmt::format("type '{}': built is BPE", printable(type)));
   for (const char* name : {"continuing_subword_prefix", "end_of_word_suffix"})
     if (!text_or_empty(*model_, name).empty())
-      return error(Code::kUnsupported,
-                   fmt::format("{} '{}': built is none", name, text_or_empty(*model_, name)));
+      return error(Code::kUnsupported, fmt::format("{} '{}': built is none", name,
+                                                   printable(text_or_empty(*model_, name))));
   const json::value* dropout = find(*model_, "dropout");
   if (dropout && dropout->is_double() && dropout->get_double() != 0)
     return error(Code::kUnsupported, "dropout: ids would depend on chance");
@@ -134,14 +135,14 @@ Status Reader::place(const json::value& id, const Entry& entry) {
   const std::int64_t value = id.is_int64() ? id.get_int64() : -1;
   if (value < 0 || value >= static_cast<std::int64_t>(id_limit_))
     return error(Code::kCorruptData,
-                 fmt::format("token '{}' has the id {} in a vocabulary of {}", text,
-                             json::serialize(id), id_limit_ - kMaxUnusedIds));
+                 fmt::format("token '{}' has the id {} in a vocabulary of {}", printable(text),
+                             printable(json::serialize(id)), id_limit_ - kMaxUnusedIds));
   const auto i = static_cast<std::size_t>(value);
   if (i >= entries_.size()) entries_.resize(i + 1);
   Entry& there = entries_[i];
   if ((there.in_model || there.added) && there.text != text)
-    return error(Code::kCorruptData,
-                 fmt::format("tokens '{}' and '{}' have the same id {}", there.text, text, value));
+    return error(Code::kCorruptData, fmt::format("tokens '{}' and '{}' have the same id {}",
+                                                 printable(there.text), printable(text), value));
   there.text = text;
   there.in_model |= entry.in_model;
   there.added |= entry.added;
@@ -182,7 +183,7 @@ Status Reader::fill_vocabulary() {
   }
   if (!unknown.empty() && parts_.bpe.unknown == kNoToken)
     return error(Code::kCorruptData,
-                 fmt::format("model: unk_token '{}' is not in the vocabulary", unknown));
+                 fmt::format("model: unk_token '{}' is not in the vocabulary", printable(unknown)));
   return Ok{};
 }
 
@@ -209,8 +210,8 @@ Status Reader::read_merges() {
       right = (*pair)[1].get_string();
     }
     if (left.empty() || right.empty())
-      return error(Code::kCorruptData,
-                   fmt::format("merge {} {} is not two tokens", rank, json::serialize(merge)));
+      return error(Code::kCorruptData, fmt::format("merge {} {} is not two tokens", rank,
+                                                   printable(json::serialize(merge))));
     parts_.merges.push_back(PRONK_TRY(read_merge(left, right, rank)));
   }
   return Ok{};
@@ -225,9 +226,9 @@ Result<Merge> Reader::read_merge(std::string_view left, std::string_view right,
   const Merge merge{find(a), find(b), a && b ? parts_.vocabulary.find(*a + *b) : kNoToken,
                     static_cast<std::int32_t>(rank)};
   if (merge.left == kNoToken || merge.right == kNoToken || merge.result == kNoToken)
-    return error(
-        Code::kCorruptData,
-        fmt::format("merge {} '{}' '{}': a token is not in the vocabulary", rank, left, right));
+    return error(Code::kCorruptData,
+                 fmt::format("merge {} '{}' '{}': a token is not in the vocabulary", rank,
+                             printable(left), printable(right)));
   return merge;
 }
 

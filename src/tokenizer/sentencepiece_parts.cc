@@ -18,7 +18,8 @@ constexpr float kUnknownPenalty = 10;
 Status add_piece(const SentencePieces& model, const Piece& piece, TokenizerParts& parts) {
   const TokenId id = parts.vocabulary.size();
   const auto broken = [&](std::string_view why) {
-    return error(Code::kCorruptData, fmt::format("token {} '{}' {}", id, piece.text, why));
+    return error(Code::kCorruptData,
+                 fmt::format("token {} '{}' {}", id, printable(piece.text), why));
   };
   if (!std::isfinite(piece.score)) return broken("has a score that is no number");
   switch (piece.type) {

@@ -24,9 +24,8 @@ void Unigram::encode(std::string_view text, std::vector<TokenId>& out) const {
   std::vector<Node> nodes(text.size() + 1);
   const auto offer = [&](std::size_t begin, std::size_t length, TokenId token, double score) {
     Node& node = nodes[begin + length];
-    const double candidate = score + static_cast<double>(nodes[begin].score);
-    if (node.begin == kUnreached || candidate > static_cast<double>(node.score))
-      node = {static_cast<float>(candidate), token, begin};
+    const float candidate = static_cast<float>(score) + nodes[begin].score;
+    if (node.begin == kUnreached || candidate > node.score) node = {candidate, token, begin};
   };
   for (std::size_t i = 0; i < text.size();) {
     const auto character = static_cast<std::size_t>(decode_utf8(text, i).length);

@@ -146,6 +146,14 @@ TEST(Hostile, Llama2cLengthsStayInTheFile) {
   EXPECT_THAT(error_of(source_of(Kind::kLlama2c, ""), Code::kCorruptData), HasSubstr("0 tokens"));
 }
 
+TEST(Hostile, MessagesStayOneLineWhateverTheFileSays) {
+  TokenizerSource source = gguf_bytes("smollm");
+  source.merges.push_back("a\n\x1B[31m" + std::string(5000, 'b'));
+  const std::string message = error_of(source, Code::kCorruptData);
+  EXPECT_THAT(message, HasSubstr("a\\x0A\\x1B[31mbbb"));
+  EXPECT_LT(message.size(), 300u);
+}
+
 TEST(Hostile, NoTokenizerSaysWhatToDo) {
   EXPECT_THAT(error_of({}, Code::kNotFound), HasSubstr("tokenizer.json"));
 }
