@@ -309,8 +309,8 @@ const Verb kBenchVerb = {
                  {.name = "json", .help = "one JSON object"}}},
                compute_options()},
     .notes =
-        "Random tokens, after one run to warm up. The limit is what the machine's memory and\n"
-        "multipliers allow, measured at the end.",
+        "Random tokens, after one run to warm up. The limit is what the machine's\n"
+        "memory and multipliers allow, measured at the end.",
     .run = run,
 };
 

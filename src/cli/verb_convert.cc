@@ -83,7 +83,7 @@ const Verb kConvertVerb = {
                   .help = "of the matrices: F32, F16, BF16, F8E4M3, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0; "
                           "without: as they are, where the format can hold it"}}}},
     .notes =
-        "OUT ending in .gguf is a GGUF file, anything else a folder. What was rounded is said.",
+        "OUT ending in .gguf is a GGUF file, anything else a folder.\nWhat was rounded is said.",
     .run = run,
 };
 

@@ -229,7 +229,7 @@ const Verb kShowVerb = {
     .name = "show",
     .alias = {},
     .group = "Models",
-    .summary = "say what a model is: shape, types, tokenizer, template, licence",
+    .summary = "say what a model is: shape, types, tokenizer, licence",
     .arguments = {{"MODEL", ArgumentKind::kModel}},
     .groups = {{"Output",
                 {{.name = "json", .help = "as a JSON object"},

