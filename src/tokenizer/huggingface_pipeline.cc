@@ -97,10 +97,8 @@ Status read_split(const json::value& component, HuggingFacePipeline& out) {
 Status read_metaspace(const json::value& component, HuggingFacePipeline& out) {
   if (text_of(component, "replacement") != kSpaceSymbol)
     return unsupported("Metaspace with the replacement", text_of(component, "replacement"), "▁");
-  const json::string* scheme = find_string(component, "prepend_scheme");
-  const std::string_view prefix = scheme                                      ? *scheme
-                                  : flag(component, "add_prefix_space", true) ? "always"
-                                                                              : "never";
+  std::string_view prefix = text_of(component, "prepend_scheme");
+  if (prefix.empty()) prefix = flag(component, "add_prefix_space", true) ? "always" : "never";
   if (prefix != "always" && prefix != "first" && prefix != "never")
     return unsupported("Metaspace with the prepend_scheme", prefix, "always, first and never");
   out.normalizer.spaces = true;
