@@ -16,23 +16,23 @@
 namespace pronk {
 
 struct Message {
-  std::string role;             // "system", "user", "assistant", "ipython", "tool"
-  std::string content;          // UTF-8
-  std::string name;             // of the tool that a "tool" message comes from
-  std::string tool_call_id;     // which call it answers
-  std::string tool_calls_json;  // a JSON array of an assistant's calls; empty: none
+  std::string role{};             // "system", "user", "assistant", "ipython", "tool"
+  std::string content{};          // UTF-8
+  std::string name{};             // of the tool that a "tool" message comes from
+  std::string tool_call_id{};     // which call it answers
+  std::string tool_calls_json{};  // a JSON array of an assistant's calls; empty: none
 };
 
 struct ChatOptions {
-  std::string system;                // the system message; empty: none
-  std::string tools_json;            // a JSON array of function descriptions; empty: none
-  std::string template_kwargs_json;  // a JSON object of further template variables
+  std::string system{};                // the system message; empty: none
+  std::string tools_json{};            // a JSON array of function descriptions; empty: none
+  std::string template_kwargs_json{};  // a JSON object of further template variables
   // Unset: the model's generation_config, else temperature 0.6 and top_p 0.9.
-  std::optional<SamplingParams> sampling;
+  std::optional<SamplingParams> sampling{};
   int max_tokens = 0;  // of a reply; 0: until the context is full
-  std::vector<std::string> stop;
+  std::vector<std::string> stop{};
   // What templates take for now: seconds since the epoch in local time; unset: the clock's.
-  std::optional<std::int64_t> now;
+  std::optional<std::int64_t> now{};
 };
 
 struct Reply {

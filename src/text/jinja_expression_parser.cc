@@ -116,7 +116,8 @@ Result<ExprPtr> ExpressionParser::parse_not() {
   PRONK_TRY(check_depth());
   const int line = current().line;
   if (!skip_name("not")) return parse_comparison();
-  return make_expr(line, Unary{Unary::Op::kNot, PRONK_TRY(parse_not())});
+  ExprPtr operand = PRONK_TRY(parse_not());
+  return make_expr(line, Unary{Unary::Op::kNot, std::move(operand)});
 }
 
 Result<ExprPtr> ExpressionParser::parse_comparison() {
@@ -197,13 +198,11 @@ Result<ExprPtr> ExpressionParser::parse_unary(bool with_filters) {
   const Level level(&depth_);
   PRONK_TRY(check_depth());
   const int line = current().line;
-  ExprPtr expr;
-  if (skip_operator("-"))
-    expr = make_expr(line, Unary{Unary::Op::kNegative, PRONK_TRY(parse_unary(false))});
-  else if (skip_operator("+"))
-    expr = make_expr(line, Unary{Unary::Op::kPositive, PRONK_TRY(parse_unary(false))});
-  else
-    expr = PRONK_TRY(parse_primary());
+  const bool minus = skip_operator("-"), signed_expr = minus || skip_operator("+");
+  ExprPtr expr = PRONK_TRY(signed_expr ? parse_unary(false) : parse_primary());
+  if (signed_expr)
+    expr = make_expr(line,
+                     Unary{minus ? Unary::Op::kNegative : Unary::Op::kPositive, std::move(expr)});
   expr = PRONK_TRY(parse_postfix(std::move(expr)));
   return with_filters ? parse_filters_and_tests(std::move(expr)) : Result<ExprPtr>(std::move(expr));
 }
@@ -274,7 +273,7 @@ Result<ExprPtr> ExpressionParser::parse_postfix(ExprPtr operand) {
     if (current().is_operator(".") || current().is_operator("["))
       operand = PRONK_TRY(parse_subscript(std::move(operand)));
     else if (current().is_operator("("))
-      operand = make_expr(line, Call{std::move(operand), PRONK_TRY(parse_arguments())});
+      operand = PRONK_TRY(parse_call(std::move(operand), line));
     else
       return operand;
   }
@@ -290,7 +289,7 @@ Result<ExprPtr> ExpressionParser::parse_filters_and_tests(ExprPtr operand) {
     else if (current().is_name("is"))
       operand = PRONK_TRY(parse_test(std::move(operand)));
     else if (current().is_operator("("))
-      operand = make_expr(line, Call{std::move(operand), PRONK_TRY(parse_arguments())});
+      operand = PRONK_TRY(parse_call(std::move(operand), line));
     else
       return operand;
   }
@@ -356,6 +355,11 @@ Result<ExprPtr> ExpressionParser::parse_subscript(ExprPtr object) {
                                                  member.describe()));
   return make_expr(line, Subscript{std::move(object),
                                    make_expr(line, Constant{Value::integer(member.integer)})});
+}
+
+Result<ExprPtr> ExpressionParser::parse_call(ExprPtr callee, int line) {
+  CallArguments arguments = PRONK_TRY(parse_arguments());
+  return make_expr(line, Call{std::move(callee), std::move(arguments)});
 }
 
 // Behind "object[": a key, several as a tuple, or start:stop:step.

@@ -88,6 +88,7 @@ class ExpressionParser {
   Result<ExprPtr> parse_bracket(ExprPtr object, int line);
   Result<ExprPtr> parse_list();
   Result<ExprPtr> parse_dict();
+  Result<ExprPtr> parse_call(ExprPtr callee, int line);
   Result<CallArguments> parse_arguments();
   Status parse_argument(CallArguments* arguments, int line);
 

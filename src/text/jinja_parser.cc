@@ -98,14 +98,15 @@ class Parser : public ExpressionParser {
       return parse_call(line, body);
     } else if (name == "filter") {
       ExprPtr filter = PRONK_TRY(parse_filters(nullptr, true));
-      add(make_statement(line,
-                         FilterBlock{std::move(filter), PRONK_TRY(parse_scope({"endfilter"}))}));
+      Body inner = PRONK_TRY(parse_scope({"endfilter"}));
+      add(make_statement(line, FilterBlock{std::move(filter), std::move(inner)}));
       next();
     } else if (name == "with") {
       return parse_with(line, body);
     } else if (name == "print") {
       while (current().kind != Kind::kBlockEnd) {
-        add(make_statement(line, Output{PRONK_TRY(parse_expression())}));
+        ExprPtr expr = PRONK_TRY(parse_expression());
+        add(make_statement(line, Output{std::move(expr)}));
         if (!skip_operator(",")) break;
       }
     } else if (name == "break" || name == "continue") {
@@ -113,7 +114,8 @@ class Parser : public ExpressionParser {
       add(name == "break" ? make_statement(line, Break{}) : make_statement(line, Continue{}));
     } else if (name == "generation") {
       const bool outer = std::exchange(in_loop_, false);
-      add(make_statement(line, Generation{PRONK_TRY(parse_scope({"endgeneration"}))}));
+      Body inner = PRONK_TRY(parse_scope({"endgeneration"}));
+      add(make_statement(line, Generation{std::move(inner)}));
       in_loop_ = outer;
       next();
     } else {

@@ -106,7 +106,6 @@ Result<Value> filter_center(Runtime& run, const Value& value, const Arguments& a
 Result<Value> filter_truncate(Runtime& run, const Value& value, const Arguments& arguments) {
   const Parameters p = PRONK_TRY(
       Parameters::bind(run, "truncate", arguments, {"length", "killwords", "end", "leeway"}));
-  const Text text = PRONK_TRY(text_operand(run, value, "truncate"));
   const std::int64_t length = PRONK_TRY(p.integer_or(run, 0, 255));
   const Text end = PRONK_TRY(p.text_or(run, 2, "..."));
   const bool default_leeway = p.has(3) && p[3]->is_none();
@@ -114,8 +113,10 @@ Result<Value> filter_truncate(Runtime& run, const Value& value, const Arguments&
   const auto end_length = static_cast<std::int64_t>(count_chars(end.view()));
   if (length < end_length) return run.fail(fmt::format("expected length >= {}", end_length));
   if (leeway < 0) return run.fail("expected leeway >= 0");
+  const auto full_length = length_of(value);
+  if (full_length && *full_length - length <= leeway) return value;  // also a list, or undefined
+  const Text text = PRONK_TRY(text_operand(run, value, "truncate"));
   PRONK_TRY(run.spend_bytes(text.size()));
-  if (static_cast<std::int64_t>(count_chars(text.view())) - length <= leeway) return Value(text);
   Text out = text.slice(0, char_offset(text.view(), length - end_length));
   if (!p.truth_or(1, false)) out = split_from_right(out, " ", 1).front();
   out.append(end);
