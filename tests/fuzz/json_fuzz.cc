@@ -2,7 +2,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
-#include <string>
 #include <string_view>
 
 #include "text/json.h"
@@ -11,9 +10,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   using namespace pronk;
   const auto value = parse_json({reinterpret_cast<const char*>(data), size});
   if (!value) return 0;
-  const std::string written = json::serialize(*value);
-  // 1e999 is read as infinity, for which JSON has no word.
-  if (written.find("Infinity") != std::string::npos) return 0;
-  if (!parse_json(written)) std::abort();
+  if (!parse_json(json::serialize(*value))) std::abort();
   return 0;
 }

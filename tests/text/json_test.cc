@@ -1,3 +1,4 @@
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 
 #include "support.h"
@@ -17,6 +18,23 @@ TEST(Json, SaysWhereTheInputIsWrong) {
 TEST(Json, BoundsDepth) {
   EXPECT_TRUE(parse_json(std::string(60, '[') + std::string(60, ']')));
   EXPECT_EQ(parse_json(std::string(100000, '[')).error().code, Code::kCorruptData);
+}
+
+TEST(Json, ReadsNumbersExactly) {
+  for (const double x : {0.12345678901234567, 3810.6650799657884, 4.4284752168976188e-07, 5e-324,
+                         1.7976931348623157e308, -0.0, 0.1})
+    EXPECT_EQ(parse_json(fmt::format("{:.17g}", x) + (x == 0 ? ".0" : ""))->to_number<double>(), x);
+  EXPECT_EQ(parse_json("0e618")->get_double(), 0);
+  EXPECT_EQ(parse_json("1e-999")->get_double(), 0);
+  EXPECT_EQ(parse_json("18446744073709551615")->get_uint64(), 18446744073709551615u);
+  EXPECT_FALSE(parse_json("1e999"));
+}
+
+TEST(Json, RefusesADocumentCutAnywhere) {
+  const std::string text = R"({"a": [1, -2.5e3, true, null, "\u00e9\n\ud83e\udd17"], "b": {}})";
+  EXPECT_TRUE(parse_json(text));
+  for (std::size_t size = 0; size < text.size(); ++size)
+    EXPECT_FALSE(parse_json(text.substr(0, size))) << size;
 }
 
 TEST(Json, FindsMembersByType) {
