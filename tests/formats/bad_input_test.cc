@@ -214,7 +214,8 @@ TEST(GgufRefuses, AWrongShapeWithBothNumbers) {
 // ----------------------------------------------------------------------------------
 
 Status read_config_text(std::string text) {
-  PRONK_TRY(read_hf_config(PRONK_TRY(parse_json(text))));
+  const json::value config = PRONK_TRY(parse_json(text));
+  PRONK_TRY(read_hf_config(config));
   return Ok{};
 }
 

@@ -105,8 +105,8 @@ TEST_P(LinearOfType, IsXTimesWTransposed) {
 INSTANTIATE_TEST_SUITE_P(Types, LinearOfType,
                          testing::Values(DType::kF32, DType::kF16, DType::kBF16, DType::kQ4_0,
                                          DType::kQ4_1, DType::kQ5_0, DType::kQ5_1, DType::kQ8_0),
-                         [](const auto& info) {
-                           return std::string(pronk::info(info.param).name);
+                         [](const auto& test) {
+                           return std::string(pronk::info(test.param).name);
                          });
 
 TEST(CpuOps, RopeIsRightAtTheEndOfALongContext) {
