@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <cstring>
 #include <limits>
-#include <regex>
 
 #include "base/bytes.h"
 #include "formats/assemble.h"
@@ -240,18 +239,25 @@ Status check_split(std::span<const GgufFile> files) {
 // The paths of the whole set that `path` belongs to.
 Result<std::vector<std::filesystem::path>> split_paths(const std::filesystem::path& path,
                                                        std::int64_t count) {
-  static const std::regex kPattern(R"((.*)-(\d{5})-of-(\d{5})\.gguf)");
   const std::string file_name = path.filename().string();
-  std::smatch match;
-  if (!std::regex_match(file_name, match, kPattern) || std::stoll(match[3]) != count)
+  const std::string ending = fmt::format("-of-{:05}.gguf", count);
+  constexpr std::size_t kNumberLength = 6;  // "-00001"
+  std::string_view stem = file_name;
+  bool named = stem.ends_with(ending) && stem.size() >= ending.size() + kNumberLength;
+  if (named) {
+    stem.remove_suffix(ending.size());
+    const std::string_view number = stem.substr(stem.size() - kNumberLength);
+    named = number[0] == '-' && number.find_first_not_of("0123456789", 1) == number.npos;
+    stem.remove_suffix(kNumberLength);
+  }
+  if (!named)
     return corrupt(
         fmt::format("'{}' is one of {} files, but is not called NAME-0000N-of-{:05}.gguf; "
                     "give the files their names back",
                     file_name, count, count));
   std::vector<std::filesystem::path> paths;
   for (std::int64_t i = 1; i <= count; ++i)
-    paths.push_back(path.parent_path() /
-                    fmt::format("{}-{:05}-of-{:05}.gguf", match[1].str(), i, count));
+    paths.push_back(path.parent_path() / fmt::format("{}-{:05}{}", stem, i, ending));
   return paths;
 }
 
