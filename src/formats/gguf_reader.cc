@@ -151,8 +151,10 @@ Result<std::vector<ChatTemplateSource>> read_templates(const GgufFile& file) {
     templates.push_back({"default", *std::move(text)});
   constexpr std::string_view kNamed = "tokenizer.chat_template.";
   for (const auto& [key, value] : file.metadata())
-    if (key.starts_with(kNamed))
-      templates.push_back({key.substr(kNamed.size()), PRONK_TRY(file.string(key)).value_or("")});
+    if (key.starts_with(kNamed)) {
+      std::string text = PRONK_TRY(file.string(key)).value_or("");
+      templates.push_back({key.substr(kNamed.size()), std::move(text)});
+    }
   return templates;
 }
 

@@ -226,12 +226,14 @@ Result<std::vector<NamedFile>> to_hf_tokenizer(const ModelSource& source) {
   }
   const TokenizerSource t = PRONK_TRY(to_gguf_tokenizer(given, 0));
   const bool is_sentencepiece = t.gguf_model == "llama";
-  if (given.kind == Kind::kSentencePiece)
+  if (given.kind == Kind::kSentencePiece) {
     files.push_back({"tokenizer.model", given.bytes});
-  else if (is_sentencepiece)
+  } else if (is_sentencepiece) {
     files.push_back({"tokenizer.model", to_sentencepiece(t)});
-  else
-    files.push_back({"tokenizer.json", PRONK_TRY(tokenizer_to_json(t))});
+  } else {
+    std::string json = PRONK_TRY(tokenizer_to_json(t));
+    files.push_back({"tokenizer.json", std::move(json)});
+  }
   files.push_back({"tokenizer_config.json", given.tokenizer_config_json.empty()
                                                 ? tokenizer_config(source, t, is_sentencepiece)
                                                 : given.tokenizer_config_json});
