@@ -5,6 +5,17 @@
 #include "ops/cpu_ops.h"
 
 namespace pronk {
+namespace {
+
+// Panels that a thread takes together: memory gives a long run of bytes faster than many short
+// ones, but every thread should come back for work a few times, in case its neighbours are slow.
+int panels_per_run(const Linear& w, int num_threads) {
+  constexpr std::int64_t kRunBytes = 256 << 10, kRunsEach = 4;
+  const std::int64_t fair = w.num_panels() / (kRunsEach * num_threads);
+  return static_cast<int>(std::clamp<std::int64_t>(kRunBytes / w.panel_bytes(), 1, std::max<std::int64_t>(1, fair)));
+}
+
+}  // namespace
 
 const kernels::Activations& CpuOps::prepare(Tensor x, kernels::ActivationKind kind) {
   const StepMemory::Prepared p = memory_.prepare(x, kind);
@@ -30,8 +41,13 @@ Tensor CpuOps::linear(Tensor x, const Linear& w) {
                                        y.data + first_row, w.rows);
   };
   if (w.packed_type) {
-    const auto item = [&](int i, int) { multiply(w.panel(i), i * kernels::kPanelRows); };
-    pool_.run(static_cast<int>(w.num_panels()), std::ref(item));
+    const int num_panels = static_cast<int>(w.num_panels());
+    const int run = panels_per_run(w, pool_.num_threads());
+    const auto item = [&](int i, int) {
+      for (int p = i * run; p < std::min(num_panels, (i + 1) * run); ++p)
+        multiply(w.panel(p), p * kernels::kPanelRows);
+    };
+    pool_.run((num_panels + run - 1) / run, std::ref(item));
     return y;
   }
 
