@@ -69,6 +69,7 @@ Input input(int tokens, int percent_standing_out) {
            {}};
   in.view = {.num_rows = tokens,
              .columns = kColumns,
+             .tile_tokens = table().linear.tile_tokens,
              .high = in.high.data(),
              .low = in.low.data(),
              .blocks = in.blocks.data(),

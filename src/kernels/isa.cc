@@ -10,6 +10,8 @@
 
 #if defined(__x86_64__)
 #include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 #endif
 
 namespace pronk::kernels {
@@ -17,7 +19,7 @@ namespace pronk::kernels {
 extern const KernelTable kScalar;
 
 #if defined(__x86_64__)
-extern const KernelTable kAvx2, kAvx2Vnni, kAvx512Vnni, kAvx512VnniBf16;
+extern const KernelTable kAvx2, kAvx2Vnni, kAvx512Vnni, kAvx512VnniBf16, kAvx512Amx;
 
 namespace {
 
@@ -31,13 +33,29 @@ bool has_avx_vnni() {
   unsigned a = 0, b = 0, c = 0, d = 0;
   return __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a & (1u << 4));
 }
+// Tiles of int8 and bf16; Linux lends their registers to a process that asks for them, once for all
+// its threads.
+bool may_use_amx() {
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  constexpr unsigned kBf16 = 1u << 22, kTiles = 1u << 24, kInt8 = 1u << 25;
+  if (!__get_cpuid_count(7, 0, &a, &b, &c, &d)) return false;
+  if ((d & (kBf16 | kTiles | kInt8)) != (kBf16 | kTiles | kInt8)) return false;
+#if defined(__linux__)
+  constexpr long kRequestPermission = 0x1023, kTileData = 18;  // ARCH_REQ_XCOMP_PERM
+  return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+#else
+  return false;
+#endif
+}
 
 void add_x86_tables(std::vector<const KernelTable*>& tables) {
   const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && has_f16c();
   const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") &&
                       __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
                       __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vnni");
-  if (avx512 && __builtin_cpu_supports("avx512bf16")) tables.push_back(&kAvx512VnniBf16);
+  const bool bf16 = avx512 && __builtin_cpu_supports("avx512bf16");
+  if (bf16 && may_use_amx()) tables.push_back(&kAvx512Amx);
+  if (bf16) tables.push_back(&kAvx512VnniBf16);
   if (avx512) tables.push_back(&kAvx512Vnni);
   if (avx2 && has_avx_vnni()) tables.push_back(&kAvx2Vnni);
   if (avx2) tables.push_back(&kAvx2);

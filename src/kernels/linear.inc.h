@@ -4,7 +4,9 @@
 #include "kernels/linear_probe.inc.h"
 #include "kernels/linear_quantize.inc.h"
 #include "kernels/linear_tile.inc.h"
-#if defined(__AVX512BF16__)
+#if defined(__AMX_INT8__)
+#include "kernels/linear_amx.inc.h"
+#elif defined(__AVX512BF16__)
 #include "kernels/linear_bf16.inc.h"
 #endif
 
@@ -12,12 +14,27 @@ namespace pronk::kernels::PRONK_ISA {
 namespace {
 
 constexpr ActivationKind kI8 = ActivationKind::kInt8, kFloat = ActivationKind::kF32;
-#if defined(__AVX512BF16__)
+#if defined(__AMX_INT8__)
+constexpr ActivationKind kForBF16 = ActivationKind::kBF16;
+constexpr auto kMultiplyBF16 = multiply_panel_bf16_amx;
+#elif defined(__AVX512BF16__)
 constexpr ActivationKind kForBF16 = ActivationKind::kBF16;
 constexpr auto kMultiplyBF16 = multiply_panel_bf16;
 #else
 constexpr ActivationKind kForBF16 = ActivationKind::kF32;
 constexpr auto kMultiplyBF16 = multiply_panel_f32<BF16>;
+#endif
+
+#if defined(__AMX_INT8__)
+template <class F>
+constexpr auto kMultiply = multiply_panel_amx<F>;
+constexpr auto kProbeInt8 = probe_tiles<true>, kProbeBF16 = probe_tiles<false>;
+constexpr int kTile = kTileTokens;
+#else
+template <class F>
+constexpr auto kMultiply = multiply_panel<F>;
+constexpr auto kProbeInt8 = probe_int8, kProbeBF16 = probe_bf16;
+constexpr int kTile = 12;  // a multiple of what any kernel takes at once: 1, 2, 3, 4, 6, 12
 #endif
 
 // In the order of DType.
@@ -26,13 +43,13 @@ constexpr LinearKernels kLinear{
     round_row,
     {kFloat, kFloat, kForBF16, kFloat, kI8, kI8, kI8, kI8, kI8, kI8, kI8, kI8, kI8, kI8, kI8, kI8,
      kI8},
+    kTile,
     {multiply_panel_f32<F32>, multiply_panel_f32<F16>, kMultiplyBF16, multiply_panel_f32<F8E4M3>,
-     multiply_panel<Q4_0>, multiply_panel<Q4_1>, multiply_panel<Q5_0>, multiply_panel<Q5_1>,
-     multiply_panel<Q8_0>, multiply_panel<Q2_K>, multiply_panel<Q3_K>, multiply_panel<Q4_K>,
-     multiply_panel<Q5_K>, multiply_panel<Q6_K>, multiply_panel<IQ4_NL>, multiply_panel<IQ4_XS>,
-     multiply_panel<MXFP4>},
-    probe_int8,
-    probe_bf16,
+     kMultiply<Q4_0>, kMultiply<Q4_1>, kMultiply<Q5_0>, kMultiply<Q5_1>, kMultiply<Q8_0>,
+     kMultiply<Q2_K>, kMultiply<Q3_K>, kMultiply<Q4_K>, kMultiply<Q5_K>, kMultiply<Q6_K>,
+     kMultiply<IQ4_NL>, kMultiply<IQ4_XS>, kMultiply<MXFP4>},
+    kProbeInt8,
+    kProbeBF16,
     probe_f32,
     probe_read};
 

@@ -3,23 +3,35 @@
 namespace pronk::kernels::PRONK_ISA {
 namespace {
 
+constexpr int kBlockPairs = kActivationBlock / 2;
 constexpr int kTokensPerTileBF16 = 12;  // 2 groups x 12 accumulators, 2 weights, 1 activation
 
+// Tokens from x on; x_stride: uint16_t from one block of 32 columns to the next.
+struct BF16Input {
+  const uint16_t* x;
+  int64_t x_stride;
+  int64_t num_pairs;
+};
+
 template <int kTokens>
-void multiply_tile_bf16(const uint8_t* panel, const uint16_t* x, int64_t pairs, int num_rows,
-                        float* y, int64_t y_stride) {
+void multiply_tile_bf16(const uint8_t* panel, const BF16Input& in, int num_rows, float* y,
+                        int64_t y_stride) {
   Floats out[2][kTokens];
   PRONK_UNROLL
   for (int t = 0; t < kTokens; ++t) out[0][t] = out[1][t] = zero_floats();
-  for (int64_t k = 0; k < pairs; ++k, panel += 128, x += 2) {
-    const __m512bh w0 = (__m512bh)load_line(panel), w1 = (__m512bh)load_line(panel + 64);
-    PRONK_UNROLL
-    for (int t = 0; t < kTokens; ++t) {
-      int32_t pair;
-      memcpy(&pair, x + t * 2 * pairs, sizeof pair);
-      const __m512bh a = (__m512bh)_mm512_set1_epi32(pair);
-      out[0][t] = _mm512_dpbf16_ps(out[0][t], w0, a);
-      out[1][t] = _mm512_dpbf16_ps(out[1][t], w1, a);
+  const uint16_t* x = in.x;
+  for (int64_t begin = 0; begin < in.num_pairs; begin += kBlockPairs, x += in.x_stride) {
+    const int64_t left = in.num_pairs - begin, end = left < kBlockPairs ? left : kBlockPairs;
+    for (int64_t k = 0; k < end; ++k, panel += 128) {
+      const __m512bh w0 = (__m512bh)load_line(panel), w1 = (__m512bh)load_line(panel + 64);
+      PRONK_UNROLL
+      for (int t = 0; t < kTokens; ++t) {
+        int32_t pair;
+        memcpy(&pair, x + t * kActivationBlock + 2 * k, sizeof pair);
+        const __m512bh a = (__m512bh)_mm512_set1_epi32(pair);
+        out[0][t] = _mm512_dpbf16_ps(out[0][t], w0, a);
+        out[1][t] = _mm512_dpbf16_ps(out[1][t], w1, a);
+      }
     }
   }
   PRONK_UNROLL
@@ -30,24 +42,28 @@ void multiply_tile_bf16(const uint8_t* panel, const uint16_t* x, int64_t pairs, 
 }
 
 template <int kTokens>
-void multiply_tokens_bf16(const uint8_t* panel, const uint16_t* x, int64_t pairs, int num_tokens,
-                          int num_rows, float* y, int64_t y_stride) {
+void multiply_tokens_bf16(const uint8_t* panel, const BF16Input& in, int num_tokens, int num_rows,
+                          float* y, int64_t y_stride) {
   if (num_tokens == kTokens)
-    multiply_tile_bf16<kTokens>(panel, x, pairs, num_rows, y, y_stride);
+    multiply_tile_bf16<kTokens>(panel, in, num_rows, y, y_stride);
   else if constexpr (kTokens > 1)
-    multiply_tokens_bf16<kTokens - 1>(panel, x, pairs, num_tokens, num_rows, y, y_stride);
+    multiply_tokens_bf16<kTokens - 1>(panel, in, num_tokens, num_rows, y, y_stride);
 }
 
 // LinearKernels::multiply_panel of BF16 with bf16 activations.
-void multiply_panel_bf16(const void* panel, const Activations& x, int num_rows, float* y,
+void multiply_panel_bf16(const void* panel, const Activations& all, int num_rows, float* y,
                          int64_t y_stride) {
-  const int64_t pairs = (x.columns + 1) / 2;
-  for (int t = 0; t < x.num_rows; t += kTokensPerTileBF16) {
-    const int left = x.num_rows - t;
-    multiply_tokens_bf16<kTokensPerTileBF16>(static_cast<const uint8_t*>(panel),
-                                             x.bf16 + t * 2 * pairs, pairs,
-                                             left < kTokensPerTileBF16 ? left : kTokensPerTileBF16,
-                                             num_rows, y + t * y_stride, y_stride);
+  constexpr int kTokens = kTokensPerTileBF16;
+  for (int i = 0; i < all.num_tiles(); ++i) {
+    const Activations x = all.tile(i);
+    BF16Input in{x.bf16, static_cast<int64_t>(x.num_rows) * kActivationBlock, (x.columns + 1) / 2};
+    for (int t = 0; t < x.num_rows; t += kTokens) {
+      const int num_tokens = x.num_rows - t < kTokens ? x.num_rows - t : kTokens;
+      multiply_tokens_bf16<kTokens>(static_cast<const uint8_t*>(panel), in, num_tokens, num_rows, y,
+                                    y_stride);
+      y += num_tokens * y_stride;
+      in.x += kTokens * kActivationBlock;
+    }
   }
 }
 

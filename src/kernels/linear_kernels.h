@@ -35,20 +35,42 @@ enum class SecondPlane : uint8_t { kFast, kHigh };
 // What a weight type wants to be multiplied with.
 enum class ActivationKind : uint8_t { kInt8, kBF16, kF32 };
 
-// T rows of activations, as much of it as the kinds in use need; the rest may be null. Row t of an
-// array with n elements a row begins at t·n.
+// T rows of activations, as much of it as the kinds in use need; the rest may be null.
 struct Activations {
   int num_rows = 0;
   int columns = 0;
+  // Tokens whose blocks stand together (LinearKernels::tile_tokens): a kernel that takes them at
+  // once reads one stream, whose lines do not fall on each other in a cache as those of rows do
+  // whose length is a power of two.
+  int tile_tokens = 0;
+  // Tiles of n = tile_tokens, the last one of those that are left, one after the other; in each:
   // kInt8: columns is a multiple of 32.
-  int8_t* high = nullptr;             // [T, columns]
-  int8_t* low = nullptr;              // [T, columns]
-  ActivationBlock* blocks = nullptr;  // [T, columns / 32]
-  uint8_t* stands_out = nullptr;      // [T, columns / 32]: 1 where multiplier is 254
-  // kBF16: [T, columns rounded up to even], the odd column's partner is 0.
+  int8_t* high = nullptr;             // [columns / 32, n, 32]
+  int8_t* low = nullptr;              // [columns / 32, n, 32]
+  ActivationBlock* blocks = nullptr;  // [columns / 32, n]
+  uint8_t* stands_out = nullptr;      // [columns / 32, n]: 1 where multiplier is 254
+  // kBF16: [columns / 32, n, 32], the last block filled up with zeros.
   uint16_t* bf16 = nullptr;
   // kF32: [T, columns]
   const float* f32 = nullptr;
+
+  int num_blocks() const { return (columns + kActivationBlock - 1) / kActivationBlock; }
+  int num_tiles() const { return (num_rows + tile_tokens - 1) / tile_tokens; }
+  // Some tiles as activations of their own: `count` from tile i on, or as many as there are.
+  Activations tiles(int i, int count) const {
+    const int first = i * tile_tokens, left = num_rows - first;
+    const int64_t block = static_cast<int64_t>(first) * num_blocks();
+    Activations out = *this;
+    out.num_rows = left < count * tile_tokens ? left : count * tile_tokens;
+    if (high) out.high += block * kActivationBlock;
+    if (low) out.low += block * kActivationBlock;
+    if (blocks) out.blocks += block;
+    if (stands_out) out.stands_out += block;
+    if (bf16) out.bf16 += block * kActivationBlock;
+    if (f32) out.f32 += static_cast<int64_t>(first) * columns;
+    return out;
+  }
+  Activations tile(int i) const { return tiles(i, 1); }
 };
 
 struct LinearKernels {
@@ -59,6 +81,7 @@ struct LinearKernels {
   void (*round_row)(const float* x, const Activations& out, int t);
 
   ActivationKind activation_kind[kNumWeightTypes];
+  int tile_tokens;  // of the activations that these kernels read and write
 
   // y[t · y_stride + r] = Σ_k x[t, k] · W[r, k] for the first num_rows (1-32) rows of a packed
   // panel and all t. One thread; nothing but y is written.

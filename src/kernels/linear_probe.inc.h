@@ -17,7 +17,7 @@ PRONK_INLINE void keep_sums(const Sum (&sums)[kProbeChains]) {
   keep(copy);
 }
 
-double probe_int8(int64_t rounds) {
+[[maybe_unused]] double probe_int8(int64_t rounds) {
   alignas(64) uint8_t weights[64];
   int8_t activations[4] = {1, -2, 3, -4};
   memset(weights, 5, sizeof weights);
@@ -52,7 +52,7 @@ double probe_f32(int64_t rounds) {
 }
 
 #if defined(__AVX512BF16__)
-double probe_bf16(int64_t rounds) {
+[[maybe_unused]] double probe_bf16(int64_t rounds) {
   alignas(64) uint16_t weights[32];
   for (int i = 0; i < 32; ++i) weights[i] = 0x3f00;
   Floats sums[kProbeChains];

@@ -72,43 +72,52 @@ PRONK_INLINE ActivationBlock describe(const int8_t* high, const int8_t* low, flo
 }
 
 // LinearKernels::quantize_row. The rule compares with the whole row, so scales come first.
-void quantize_row(const float* x, SecondPlane rule, const Activations& out, int t) {
+void quantize_row(const float* x, SecondPlane rule, const Activations& all, int t) {
+  const Activations out = all.tile(t / all.tile_tokens);
+  t %= all.tile_tokens;
   const int64_t num_blocks = out.columns / kBlock;
-  int8_t* high = out.high + t * static_cast<int64_t>(out.columns);
-  int8_t* low = out.low + t * static_cast<int64_t>(out.columns);
-  ActivationBlock* blocks = out.blocks + t * num_blocks;
-  uint8_t* stands_out = out.stands_out + t * num_blocks;
+  int8_t* high = out.high + t * kBlock;
+  int8_t* low = out.low + t * kBlock;
+  ActivationBlock* blocks = out.blocks + t;
+  uint8_t* stands_out = out.stands_out + t;
+  const int64_t stride = out.num_rows;
   double squares = 0;
   for (int64_t b = 0; b < num_blocks; ++b) {
-    const float scale = quantize_high(x + b * kBlock, high + b * kBlock);
-    blocks[b].scale = scale;
+    const float scale = quantize_high(x + b * kBlock, high + b * stride * kBlock);
+    blocks[b * stride].scale = scale;
     squares += static_cast<double>(scale) * scale;
   }
   const double threshold = 4 * squares / static_cast<double>(num_blocks);
   for (int64_t b = 0; b < num_blocks; ++b) {
-    const float scale = blocks[b].scale;
+    const float scale = blocks[b * stride].scale;
     const bool out_here =
         scale > 0 && (rule == SecondPlane::kHigh || static_cast<double>(scale) * scale > threshold);
     if (out_here)
-      quantize_low(x + b * kBlock, high + b * kBlock, scale, low + b * kBlock);
+      quantize_low(x + b * kBlock, high + b * stride * kBlock, scale, low + b * stride * kBlock);
     else
-      memset(low + b * kBlock, 0, kBlock);
-    blocks[b] = describe(high + b * kBlock, low + b * kBlock, scale, out_here);
-    stands_out[b] = out_here;
+      memset(low + b * stride * kBlock, 0, kBlock);
+    blocks[b * stride] =
+        describe(high + b * stride * kBlock, low + b * stride * kBlock, scale, out_here);
+    stands_out[b * stride] = out_here;
   }
 }
 
+PRONK_INLINE uint16_t rounded_to_bf16(float x) {
+  const uint32_t bits = static_cast<uint32_t>(bits_of(x));
+  const uint32_t nearest = (bits + 0x7fff + (bits >> 16 & 1)) >> 16;
+  const uint32_t quiet = bits >> 16 | 0x40;
+  return static_cast<uint16_t>((bits & 0x7fffffff) > 0x7f800000 ? quiet : nearest);
+}
+
 // LinearKernels::round_row.
-void round_row(const float* x, const Activations& out, int t) {
-  const int even = out.columns + (out.columns & 1);
-  uint16_t* to = out.bf16 + t * static_cast<int64_t>(even);
-  for (int k = 0; k < out.columns; ++k) {
-    const uint32_t bits = static_cast<uint32_t>(bits_of(x[k]));
-    const uint32_t nearest = (bits + 0x7fff + (bits >> 16 & 1)) >> 16;
-    const uint32_t quiet = bits >> 16 | 0x40;
-    to[k] = static_cast<uint16_t>((bits & 0x7fffffff) > 0x7f800000 ? quiet : nearest);
-  }
-  if (even > out.columns) to[out.columns] = 0;
+void round_row(const float* x, const Activations& all, int t) {
+  const Activations out = all.tile(t / all.tile_tokens);
+  uint16_t* to = out.bf16 + t % all.tile_tokens * kBlock;
+  int k = 0;
+  for (; k + kBlock <= out.columns; k += kBlock, to += out.num_rows * int64_t{kBlock})
+    for (int i = 0; i < kBlock; ++i) to[i] = rounded_to_bf16(x[k + i]);
+  if (k == out.columns) return;
+  for (int i = 0; i < kBlock; ++i) to[i] = k + i < out.columns ? rounded_to_bf16(x[k + i]) : 0;
 }
 
 }  // namespace

@@ -15,20 +15,24 @@ struct TileInput {
   const int8_t* low;
   const ActivationBlock* blocks;
   const uint8_t* stands_out;
-  int64_t columns;     // from one row of high and low to the next
-  int64_t num_blocks;  // from one row of blocks and stands_out to the next
+  int64_t num_blocks;  // of a row
+  int64_t num_tokens;  // from one block to the next
+
+  const int8_t* plane(const int8_t* p, int b) const {
+    return p + b * num_tokens * kActivationBlock;
+  }
 };
 
 // sums[g][t] += Σ of columns 4j..4j+3, weights of group g times activations of token t.
 template <class F, int j, int kGroups, int kTokens>
-PRONK_INLINE void add_word(const uint8_t* const (&lines)[kGroups], const int8_t* x, int64_t stride,
+PRONK_INLINE void add_word(const uint8_t* const (&lines)[kGroups], const int8_t* x,
                            Ints (&sums)[kGroups][kTokens]) {
   Line w[kGroups];
   PRONK_UNROLL
   for (int g = 0; g < kGroups; ++g) w[g] = F::template weights<j>(lines[g]);
   PRONK_UNROLL
   for (int t = 0; t < kTokens; ++t) {
-    const Word a = load_word(x + t * stride + 4 * j);
+    const Word a = load_word(x + t * kActivationBlock + 4 * j);
     PRONK_UNROLL
     for (int g = 0; g < kGroups; ++g) sums[g][t] = dot<F::kBits>(sums[g][t], w[g], a);
   }
@@ -36,22 +40,22 @@ PRONK_INLINE void add_word(const uint8_t* const (&lines)[kGroups], const int8_t*
 
 // All 32 columns, or the half of 16 that kPart says (0 or 1; -1: all).
 template <class F, int kPart, int kGroups, int kTokens>
-PRONK_INLINE void add_part(const uint8_t* const (&lines)[kGroups], const int8_t* x, int64_t stride,
+PRONK_INLINE void add_part(const uint8_t* const (&lines)[kGroups], const int8_t* x,
                            Ints (&sums)[kGroups][kTokens]) {
   if constexpr (kPart == -1) {  // the two nibbles of a line one after the other
-    add_word<F, 0>(lines, x, stride, sums);
-    add_word<F, 4>(lines, x, stride, sums);
-    add_word<F, 1>(lines, x, stride, sums);
-    add_word<F, 5>(lines, x, stride, sums);
-    add_word<F, 2>(lines, x, stride, sums);
-    add_word<F, 6>(lines, x, stride, sums);
-    add_word<F, 3>(lines, x, stride, sums);
-    add_word<F, 7>(lines, x, stride, sums);
+    add_word<F, 0>(lines, x, sums);
+    add_word<F, 4>(lines, x, sums);
+    add_word<F, 1>(lines, x, sums);
+    add_word<F, 5>(lines, x, sums);
+    add_word<F, 2>(lines, x, sums);
+    add_word<F, 6>(lines, x, sums);
+    add_word<F, 3>(lines, x, sums);
+    add_word<F, 7>(lines, x, sums);
   } else {
-    add_word<F, 4 * kPart>(lines, x, stride, sums);
-    add_word<F, 4 * kPart + 1>(lines, x, stride, sums);
-    add_word<F, 4 * kPart + 2>(lines, x, stride, sums);
-    add_word<F, 4 * kPart + 3>(lines, x, stride, sums);
+    add_word<F, 4 * kPart>(lines, x, sums);
+    add_word<F, 4 * kPart + 1>(lines, x, sums);
+    add_word<F, 4 * kPart + 2>(lines, x, sums);
+    add_word<F, 4 * kPart + 3>(lines, x, sums);
   }
 }
 
@@ -69,30 +73,30 @@ PRONK_INLINE Ints offset_of(const ActivationBlock& x) {
 template <class F, int kPart, int kGroups, int kTokens>
 PRONK_INLINE void integer_sums(const uint8_t* const (&lines)[kGroups], const TileInput& in, int b,
                                bool two_planes, Ints (&sums)[kGroups][kTokens]) {
-  const ActivationBlock* x = in.blocks + b;
+  const ActivationBlock* x = in.blocks + b * in.num_tokens;
   if (__builtin_expect(two_planes, 0)) {
     PRONK_UNROLL
     for (int t = 0; t < kTokens; ++t) {
       PRONK_UNROLL
       for (int g = 0; g < kGroups; ++g) sums[g][t] = zero_ints();
     }
-    add_part<F, kPart>(lines, in.high + b * kActivationBlock, in.columns, sums);
+    add_part<F, kPart>(lines, in.plane(in.high, b), sums);
     PRONK_UNROLL
     for (int t = 0; t < kTokens; ++t) {
-      const ActivationBlock& of_token = x[t * in.num_blocks];
+      const ActivationBlock& of_token = x[t];
       PRONK_UNROLL
       for (int g = 0; g < kGroups; ++g)
         sums[g][t] = add(multiply(sums[g][t], of_token.multiplier), offset_of<F, kPart>(of_token));
     }
-    add_part<F, kPart>(lines, in.low + b * kActivationBlock, in.columns, sums);
+    add_part<F, kPart>(lines, in.plane(in.low, b), sums);
   } else {
     PRONK_UNROLL
     for (int t = 0; t < kTokens; ++t) {
-      const Ints start = offset_of<F, kPart>(x[t * in.num_blocks]);
+      const Ints start = offset_of<F, kPart>(x[t]);
       PRONK_UNROLL
       for (int g = 0; g < kGroups; ++g) sums[g][t] = start;
     }
-    add_part<F, kPart>(lines, in.high + b * kActivationBlock, in.columns, sums);
+    add_part<F, kPart>(lines, in.plane(in.high, b), sums);
   }
 }
 
@@ -103,7 +107,7 @@ PRONK_INLINE void fold_block(const uint8_t* block, int sub,
                              const TileInput& in, int b, Floats (&out)[kGroups][kTokens]) {
   bool two_planes = false;
   PRONK_UNROLL
-  for (int t = 0; t < kTokens; ++t) two_planes |= in.stands_out[t * in.num_blocks + b] != 0;
+  for (int t = 0; t < kTokens; ++t) two_planes |= in.stands_out[b * in.num_tokens + t] != 0;
   const uint8_t* lines[kGroups];
   PRONK_UNROLL
   for (int g = 0; g < kGroups; ++g) lines[g] = F::lines(block, sub, first_group + g);
@@ -116,7 +120,7 @@ PRONK_INLINE void fold_block(const uint8_t* block, int sub,
       const Floats scale = F::scale(heads[g], sub, 0);
       PRONK_UNROLL
       for (int t = 0; t < kTokens; ++t) {
-        const Floats both = multiply(scale, broadcast(in.blocks[t * in.num_blocks + b].scale));
+        const Floats both = multiply(scale, broadcast(in.blocks[b * in.num_tokens + t].scale));
         out[g][t] = fused(both, to_floats(sums[g][t]), out[g][t]);
       }
     }
@@ -138,7 +142,7 @@ PRONK_INLINE void fold_block(const uint8_t* block, int sub,
       for (int t = 0; t < kTokens; ++t) {
         halves[g][t] = fused(scale, to_floats(sums[g][t]), halves[g][t]);
         out[g][t] =
-            fused(broadcast(in.blocks[t * in.num_blocks + b].scale), halves[g][t], out[g][t]);
+            fused(broadcast(in.blocks[b * in.num_tokens + t].scale), halves[g][t], out[g][t]);
       }
     }
   }
@@ -150,7 +154,7 @@ PRONK_INLINE void fold_block(const uint8_t* block, int sub,
         const Floats min = F::min(heads[g], sub, half);
         PRONK_UNROLL
         for (int t = 0; t < kTokens; ++t) {
-          const ActivationBlock& x = in.blocks[t * in.num_blocks + b];
+          const ActivationBlock& x = in.blocks[b * in.num_tokens + t];
           const float sum = F::kScales == 1 ? x.scaled_sum : x.scaled_sums[half];
           out[g][t] = fused(min, broadcast(sum), out[g][t]);
         }
@@ -210,18 +214,22 @@ void multiply_tokens(const uint8_t* panel, const TileInput& in, int num_tokens, 
 
 // LinearKernels::multiply_panel of a block type.
 template <class F>
-void multiply_panel(const void* panel, const Activations& x, int num_rows, float* y,
+void multiply_panel(const void* panel, const Activations& all, int num_rows, float* y,
                     int64_t y_stride) {
   constexpr int kTokens = F::kScales == 2 && kTokensPerTile > 4 ? 4 : kTokensPerTile;
-  TileInput in{x.high, x.low, x.blocks, x.stands_out, x.columns, x.columns / kActivationBlock};
-  for (int t = 0; t < x.num_rows; t += kTokens) {
-    const int num_tokens = x.num_rows - t < kTokens ? x.num_rows - t : kTokens;
-    multiply_tokens<F, kTokens>(static_cast<const uint8_t*>(panel), in, num_tokens, num_rows,
-                                y + t * y_stride, y_stride);
-    in.high += kTokens * in.columns;
-    in.low += kTokens * in.columns;
-    in.blocks += kTokens * in.num_blocks;
-    in.stands_out += kTokens * in.num_blocks;
+  for (int i = 0; i < all.num_tiles(); ++i) {
+    const Activations x = all.tile(i);
+    TileInput in{x.high, x.low, x.blocks, x.stands_out, x.num_blocks(), x.num_rows};
+    for (int t = 0; t < x.num_rows; t += kTokens) {
+      const int num_tokens = x.num_rows - t < kTokens ? x.num_rows - t : kTokens;
+      multiply_tokens<F, kTokens>(static_cast<const uint8_t*>(panel), in, num_tokens, num_rows, y,
+                                  y_stride);
+      y += num_tokens * y_stride;
+      in.high += kTokens * kActivationBlock;
+      in.low += kTokens * kActivationBlock;
+      in.blocks += kTokens;
+      in.stands_out += kTokens;
+    }
   }
 }
 

@@ -7,26 +7,41 @@
 namespace pronk {
 namespace {
 
+// Rows that a thread prepares together: what describes their blocks shares cache lines.
+constexpr int kPreparedRows = 8;
+
 // Panels that a thread takes together: memory gives a long run of bytes faster than many short
 // ones, but every thread should come back for work a few times, in case its neighbours are slow.
 int panels_per_run(const Linear& w, int num_threads) {
   constexpr std::int64_t kRunBytes = 256 << 10, kRunsEach = 4;
   const std::int64_t fair = w.num_panels() / (kRunsEach * num_threads);
-  return static_cast<int>(std::clamp<std::int64_t>(kRunBytes / w.panel_bytes(), 1, std::max<std::int64_t>(1, fair)));
+  return static_cast<int>(
+      std::clamp<std::int64_t>(kRunBytes / w.panel_bytes(), 1, std::max<std::int64_t>(1, fair)));
+}
+
+// Tiles of activations that go over a run of panels together: they stay in the core's own cache
+// meanwhile, beside the panels.
+int tiles_per_pass(int columns, int tile_tokens) {
+  constexpr std::int64_t kPassBytes = 512 << 10, kBytesPerValue = 2;  // a plane and its blocks
+  const std::int64_t tile = kBytesPerValue * tile_tokens * columns;
+  return static_cast<int>(std::max<std::int64_t>(1, kPassBytes / tile));
 }
 
 }  // namespace
 
 const kernels::Activations& CpuOps::prepare(Tensor x, kernels::ActivationKind kind) {
   const StepMemory::Prepared p = memory_.prepare(x, kind);
+  p.activations->tile_tokens = table_.linear.tile_tokens;
   if (!p.fresh || kind == kernels::ActivationKind::kF32) return *p.activations;
-  const auto row = [&](int i, int) {
-    if (kind == kernels::ActivationKind::kInt8)
-      table_.linear.quantize_row(x.row(i), rule_, *p.activations, i);
-    else
-      table_.linear.round_row(x.row(i), *p.activations, i);
+  const auto rows = [&](int item, int) {
+    for (int i = item * kPreparedRows; i < std::min(x.rows, (item + 1) * kPreparedRows); ++i) {
+      if (kind == kernels::ActivationKind::kInt8)
+        table_.linear.quantize_row(x.row(i), rule_, *p.activations, i);
+      else
+        table_.linear.round_row(x.row(i), *p.activations, i);
+    }
   };
-  pool_.run(x.rows, std::ref(row));
+  pool_.run((x.rows + kPreparedRows - 1) / kPreparedRows, std::ref(rows));
   return *p.activations;
 }
 
@@ -36,16 +51,20 @@ Tensor CpuOps::linear(Tensor x, const Linear& w) {
   const auto type = static_cast<std::size_t>(w.packed_type.value_or(DType::kF32));
   const kernels::Activations& a = prepare(
       x, w.packed_type ? table_.linear.activation_kind[type] : kernels::ActivationKind::kF32);
-  const auto multiply = [&](const std::byte* panel, int first_row) {
-    table_.linear.multiply_panel[type](panel, a, std::min(kernels::kPanelRows, w.rows - first_row),
-                                       y.data + first_row, w.rows);
+  const auto multiply = [&](const kernels::Activations& some, int first_token,
+                            const std::byte* panel, int first_row) {
+    table_.linear.multiply_panel[type](
+        panel, some, std::min(kernels::kPanelRows, w.rows - first_row),
+        y.data + static_cast<std::int64_t>(first_token) * w.rows + first_row, w.rows);
   };
   if (w.packed_type) {
     const int num_panels = static_cast<int>(w.num_panels());
-    const int run = panels_per_run(w, pool_.num_threads());
+    const int run = panels_per_run(w, pool_.num_threads()),
+              tiles = tiles_per_pass(x.columns, a.tile_tokens);
     const auto item = [&](int i, int) {
-      for (int p = i * run; p < std::min(num_panels, (i + 1) * run); ++p)
-        multiply(w.panel(p), p * kernels::kPanelRows);
+      for (int t = 0; t < a.num_tiles(); t += tiles)
+        for (int p = i * run; p < std::min(num_panels, (i + 1) * run); ++p)
+          multiply(a.tiles(t, tiles), t * a.tile_tokens, w.panel(p), p * kernels::kPanelRows);
     };
     pool_.run((num_panels + run - 1) / run, std::ref(item));
     return y;
@@ -64,7 +83,7 @@ Tensor CpuOps::linear(Tensor x, const Linear& w) {
       lines[static_cast<std::size_t>(r)] = reinterpret_cast<const std::byte*>(line);
     }
     kernels::pack_panel(DType::kF32, lines, w.columns, panel);
-    multiply(panel, first_row);
+    multiply(a, 0, panel, first_row);
   };
   pool_.run(static_cast<int>(w.num_panels()), std::ref(item));
   return y;

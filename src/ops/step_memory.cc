@@ -34,7 +34,9 @@ StepMemory::Prepared StepMemory::prepare(Tensor x, kernels::ActivationKind kind)
       break;
     }
     case kernels::ActivationKind::kBF16:
-      a.bf16 = arena_.take_array<std::uint16_t>(std::int64_t{x.rows} * (x.columns + x.columns % 2));
+      a.bf16 = arena_.take_array<std::uint16_t>(
+          std::int64_t{x.rows} * kernels::kActivationBlock *
+          ((x.columns + kernels::kActivationBlock - 1) / kernels::kActivationBlock));
       break;
     case kernels::ActivationKind::kF32:
       a.f32 = x.data;

@@ -1,0 +1,472 @@
+// Linear layers of many tokens by AMX, the CPU's products of whole tiles.
+//
+// Block types: the same exact integers and the same chain of folds as in linear_tile.inc.h, so the
+// same bits; a chunk of 256 columns of a panel is unpacked once for all tokens. While the vector
+// units fold one tile of 16 rows x 16 tokens, the tile unit multiplies the next.
+// BF16: chains of tile products in fp32 over all columns, for any number of tokens, so that a token
+// has the same bits alone and in a batch; denormals are flushed, so bits hold for this set alone.
+namespace pronk::kernels::PRONK_ISA {
+namespace {
+
+constexpr int kTileTokens = 16, kTileRows = 16, kGroups = kPanelRows / kTileRows;
+constexpr int kChunkColumns = 256, kChunkBlocks = kChunkColumns / kActivationBlock;
+
+// The instructions, named as the manual has them. The compilers' intrinsics take only literal tile
+// numbers (g++ 12), and do not say that they read and write memory.
+template <int kTile>
+PRONK_INLINE void tile_zero() {
+  asm volatile("tilezero %%tmm%c0" : : "i"(kTile));
+}
+template <int kTile>
+PRONK_INLINE void tile_load(const void* from, int64_t stride) {
+  asm volatile("tileloadd (%0,%1,1), %%tmm%c2" : : "r"(from), "r"(stride), "i"(kTile) : "memory");
+}
+template <int kTile>
+PRONK_INLINE void tile_store(void* to, int64_t stride) {
+  asm volatile("tilestored %%tmm%c2, (%0,%1,1)" : : "r"(to), "r"(stride), "i"(kTile) : "memory");
+}
+// kTo += activations · weights, int8 of both signs.
+template <int kTo, int kX, int kW>
+PRONK_INLINE void tile_dot_int8() {
+  asm volatile("tdpbssd %%tmm%c2, %%tmm%c1, %%tmm%c0" : : "i"(kTo), "i"(kX), "i"(kW));
+}
+template <int kTo, int kX, int kW>
+PRONK_INLINE void tile_dot_bf16() {
+  asm volatile("tdpbf16ps %%tmm%c2, %%tmm%c1, %%tmm%c0" : : "i"(kTo), "i"(kX), "i"(kW));
+}
+PRONK_INLINE void tile_release() { asm volatile("tilerelease"); }
+
+// The operand of LDTILECFG: bytes in a row of each tile, and its rows.
+struct alignas(64) TileShapes {
+  uint8_t palette = 1, start_row = 0, unused[14] = {};
+  uint16_t row_bytes[16] = {};
+  uint8_t rows[16] = {};
+
+  void set(int tile, int num_rows, int num_bytes) {
+    rows[tile] = static_cast<uint8_t>(num_rows);
+    row_bytes[tile] = static_cast<uint16_t>(num_bytes);
+  }
+  void load() const { asm volatile("ldtilecfg (%0)" : : "r"(this) : "memory"); }
+};
+
+// ---- block types ----
+
+// Columns that are folded together: 32, or 16 where these have a scale of their own.
+template <class F>
+constexpr int kDepth = kActivationBlock / F::kScales;
+
+// A chunk of a panel as the tiles want it, weights signed.
+template <class F>
+struct UnpackedChunk {
+  alignas(64) uint8_t lines[kChunkBlocks][kGroups][8][64];
+  alignas(64) float scales[kChunkBlocks][F::kScales][kPanelRows];
+  alignas(64) float mins[F::kHasMin ? kChunkBlocks : 1][F::kScales][kPanelRows];
+};
+
+template <class F, int j>
+PRONK_INLINE void unpack_line(const uint8_t* packed, uint8_t (&lines)[8][64]) {
+  Line w = F::template weights<j>(packed);
+  if constexpr (F::kOffsetShift >= 0)
+    w = _mm512_sub_epi8(w, _mm512_set1_epi8(static_cast<char>(1 << F::kOffsetShift)));
+  _mm512_store_si512(lines[j], w);
+}
+
+// num_blocks blocks of 32 columns from `packed`, which begins with a whole block of the format.
+template <class F>
+void unpack(const uint8_t* packed, int num_blocks, UnpackedChunk<F>& out) {
+  for (int b = 0; b < num_blocks; b += F::kSubBlocks, packed += F::kBytes) {
+    for (int g = 0; g < kGroups; ++g) {
+      const typename F::Head head = F::read_head(packed, g);
+      for (int sub = 0; sub < F::kSubBlocks; ++sub) {
+        const uint8_t* from = F::lines(packed, sub, g);
+        uint8_t(&lines)[8][64] = out.lines[b + sub][g];
+        unpack_line<F, 0>(from, lines);
+        unpack_line<F, 1>(from, lines);
+        unpack_line<F, 2>(from, lines);
+        unpack_line<F, 3>(from, lines);
+        unpack_line<F, 4>(from, lines);
+        unpack_line<F, 5>(from, lines);
+        unpack_line<F, 6>(from, lines);
+        unpack_line<F, 7>(from, lines);
+        for (int h = 0; h < F::kScales; ++h) {
+          _mm512_store_ps(out.scales[b + sub][h] + kTileRows * g, F::scale(head, sub, h));
+          if constexpr (F::kHasMin)
+            _mm512_store_ps(out.mins[b + sub][h] + kTileRows * g, F::min(head, sub, h));
+        }
+      }
+    }
+  }
+}
+
+// Exact integers of 16 tokens x 16 rows, for every fold of a chunk.
+template <class F>
+struct TileSums {
+  alignas(64) int32_t of[kChunkBlocks][F::kScales][kTileTokens][kTileRows];
+};
+
+// Tiles: sums, activations and weights, two of each that take turns; the last tokens, fewer than
+// 16, have tiles of their own shape.
+enum Tile { kSums = 0, kActivations = 2, kWeights = 3, kLastSums = 5, kLastActivations = 7 };
+
+template <class F>
+void load_shapes(int num_last) {
+  TileShapes shapes;
+  for (int i = 0; i < 2; ++i) {
+    shapes.set(kSums + i, kTileTokens, 64);
+    shapes.set(kWeights + i, kDepth<F> / 4, 64);
+    if (num_last > 0) shapes.set(kLastSums + i, num_last, 64);
+  }
+  shapes.set(kActivations, kTileTokens, kDepth<F>);
+  if (num_last > 0) shapes.set(kLastActivations, num_last, kDepth<F>);
+  shapes.load();
+}
+
+// A tile of activations and a chunk's columns.
+struct AmxInput {
+  const Activations& tile;
+  int first_block, num_blocks;  // of the chunk
+
+  int num_tokens() const { return tile.num_rows; }
+  int64_t place(int block) const {
+    return static_cast<int64_t>(first_block + block) * tile.num_rows;
+  }
+  const ActivationBlock* blocks(int block) const { return tile.blocks + place(block); }
+  // Bit t: token t stands out in the block.
+  uint32_t standing_out(int block) const {
+    const auto all = static_cast<__mmask16>((1u << num_tokens()) - 1);
+    const __m128i flags = _mm_maskz_loadu_epi8(all, tile.stands_out + place(block));
+    return _mm_test_epi8_mask(flags, flags);
+  }
+};
+
+// Products of one plane with the blocks in `which`, into their sums. A tile is stored while the
+// next one is multiplied: stored at once, it would wait for its own product (9.7 rather than 5.4
+// ns).
+template <class F, bool kLast>
+struct TileProducts {
+  const AmxInput& in;
+  const int8_t* plane;
+  const UnpackedChunk<F>& w;
+  int group;
+  TileSums<F>& sums;
+  const uint8_t* which;
+
+  template <int kTurn>
+  PRONK_INLINE void multiply(int p) const {
+    constexpr int kTo = (kLast ? kLastSums : kSums) + kTurn, kW = kWeights + kTurn;
+    constexpr int kX = kLast ? kLastActivations : kActivations;
+    const int block = which[p / F::kScales], half = p % F::kScales;
+    tile_load<kX>(plane + in.place(block) * kActivationBlock + half * kDepth<F>, kActivationBlock);
+    tile_load<kW>(w.lines[block][group][half * (kDepth<F> / 4)], 64);
+    tile_zero<kTo>();
+    tile_dot_int8<kTo, kX, kW>();
+  }
+  template <int kTurn>
+  PRONK_INLINE void store(int p) const {
+    tile_store<(kLast ? kLastSums : kSums) + kTurn>(sums.of[which[p / F::kScales]][p % F::kScales],
+                                                    64);
+  }
+  void run(int num_blocks) const {
+    const int count = num_blocks * F::kScales;
+    multiply<0>(0);
+    for (int p = 1; p < count; p += 2) {
+      multiply<1>(p);
+      store<0>(p - 1);
+      if (p + 1 == count) return store<1>(p);
+      multiply<0>(p + 1);
+      store<1>(p);
+    }
+    store<0>(count - 1);
+  }
+};
+
+// The second plane of the tokens that stand out in a block: 254 · sums + low.
+template <class F>
+void add_low_plane(const AmxInput& in, int block, const TileSums<F>& low, TileSums<F>& sums) {
+  for (int h = 0; h < F::kScales; ++h)
+    for (uint32_t rest = in.standing_out(block); rest; rest &= rest - 1) {
+      int32_t* sum = sums.of[block][h][__builtin_ctz(rest)];
+      const int32_t* more = low.of[block][h][__builtin_ctz(rest)];
+      _mm512_store_si512(sum, add(kernels::PRONK_ISA::multiply(_mm512_load_si512(sum), 254),
+                                  _mm512_load_si512(more)));
+    }
+}
+
+template <class F, bool kLast>
+void integer_tiles(const AmxInput& in, int group, const UnpackedChunk<F>& w, TileSums<F>& sums) {
+  static constexpr uint8_t kAll[kChunkBlocks] = {0, 1, 2, 3, 4, 5, 6, 7};
+  TileProducts<F, kLast>{in, in.tile.high, w, group, sums, kAll}.run(in.num_blocks);
+  uint8_t two_planes[kChunkBlocks];
+  int count = 0;
+  for (int b = 0; b < in.num_blocks; ++b)
+    if (in.standing_out(b)) two_planes[count++] = static_cast<uint8_t>(b);
+  if (count == 0) return;
+  TileSums<F> low;
+  TileProducts<F, kLast>{in, in.tile.low, w, group, low, two_planes}.run(count);
+  for (int i = 0; i < count; ++i) add_low_plane<F>(in, two_planes[i], low, sums);
+}
+
+// One block's integers of a few tokens into their outputs.
+template <class F, int kTokens>
+PRONK_INLINE void fold_tile_block(const ActivationBlock* x, const UnpackedChunk<F>& w,
+                                  const TileSums<F>& sums, int b, int first_token, int row,
+                                  Floats (&out)[kTokens]) {
+  const Floats scale = _mm512_load_ps(w.scales[b][0] + row);
+  const auto of_token = [&](int half, int t) {
+    return to_floats(_mm512_load_si512(sums.of[b][half][first_token + t]));
+  };
+  if constexpr (F::kScales == 1) {
+    PRONK_UNROLL
+    for (int t = 0; t < kTokens; ++t)
+      out[t] = fused(multiply(scale, broadcast(x[t].scale)), of_token(0, t), out[t]);
+  } else {
+    const Floats second_scale = _mm512_load_ps(w.scales[b][1] + row);
+    PRONK_UNROLL
+    for (int t = 0; t < kTokens; ++t) {
+      const Floats both = fused(second_scale, of_token(1, t), multiply(scale, of_token(0, t)));
+      out[t] = fused(broadcast(x[t].scale), both, out[t]);
+    }
+  }
+  if constexpr (F::kHasMin) {
+    PRONK_UNROLL
+    for (int h = 0; h < F::kScales; ++h) {
+      const Floats min = _mm512_load_ps(w.mins[b][h] + row);
+      PRONK_UNROLL
+      for (int t = 0; t < kTokens; ++t)
+        out[t] =
+            fused(min, broadcast(F::kScales == 1 ? x[t].scaled_sum : x[t].scaled_sums[h]), out[t]);
+    }
+  }
+}
+
+// Where a tile's outputs lie.
+struct TileOutput {
+  float* y;  // of its first token and row
+  int64_t stride;
+  __mmask16 rows;
+  bool first_chunk;
+};
+
+template <class F, int kTokens>
+void fold_tokens(const AmxInput& in, int first_token, int row, const UnpackedChunk<F>& w,
+                 const TileSums<F>& sums, const TileOutput& to) {
+  float* y = to.y + first_token * to.stride;
+  Floats out[kTokens];
+  PRONK_UNROLL
+  for (int i = 0; i < kTokens; ++i)
+    out[i] = to.first_chunk ? zero_floats() : _mm512_maskz_loadu_ps(to.rows, y + i * to.stride);
+  for (int b = 0; b < in.num_blocks; ++b)
+    fold_tile_block<F, kTokens>(in.blocks(b) + first_token, w, sums, b, first_token, row, out);
+  PRONK_UNROLL
+  for (int i = 0; i < kTokens; ++i) _mm512_mask_storeu_ps(y + i * to.stride, to.rows, out[i]);
+}
+
+// Up to 16 tokens and one group of rows of one chunk.
+template <class F>
+void multiply_unit(const AmxInput& in, int group, const UnpackedChunk<F>& w, const TileOutput& to) {
+  TileSums<F> sums;
+  if (in.num_tokens() == kTileTokens)
+    integer_tiles<F, false>(in, group, w, sums);
+  else
+    integer_tiles<F, true>(in, group, w, sums);
+  const int row = group * kTileRows;
+  int t = 0;
+  for (; t + 4 <= in.num_tokens(); t += 4) fold_tokens<F, 4>(in, t, row, w, sums, to);
+  for (; t < in.num_tokens(); ++t) fold_tokens<F, 1>(in, t, row, w, sums, to);
+}
+
+// All tokens and rows of one chunk.
+template <class F>
+void multiply_chunk(const Activations& x, int first_block, int num_blocks,
+                    const UnpackedChunk<F>& w, int num_rows, float* y, int64_t y_stride) {
+  for (int i = 0; i < x.num_tiles(); ++i) {
+    const Activations tile = x.tile(i);
+    const AmxInput in{tile, first_block, num_blocks};
+    for (int g = 0; g < kGroups && g * kTileRows < num_rows; ++g) {
+      const int rows_left = num_rows - g * kTileRows;
+      const auto rows = static_cast<__mmask16>(rows_left >= 16 ? 0xffff : (1 << rows_left) - 1);
+      multiply_unit<F>(in, g, w, {y + g * kTileRows, y_stride, rows, first_block == 0});
+    }
+    y += tile.num_rows * y_stride;
+  }
+}
+
+// LinearKernels::multiply_panel of a block type. Below kLeastTokens the unpacking does not pay.
+template <class F>
+void multiply_panel_amx(const void* panel, const Activations& x, int num_rows, float* y,
+                        int64_t y_stride) {
+  constexpr int kLeastTokens = 8;
+  if (x.num_rows < kLeastTokens) return multiply_panel<F>(panel, x, num_rows, y, y_stride);
+  load_shapes<F>(x.num_rows % kTileTokens);
+  const auto* packed = static_cast<const uint8_t*>(panel);
+  UnpackedChunk<F> w;
+  for (int b = 0; b < x.num_blocks(); b += kChunkBlocks) {
+    const int left = x.num_blocks() - b, num_blocks = left < kChunkBlocks ? left : kChunkBlocks;
+    unpack<F>(packed, num_blocks, w);
+    packed += num_blocks / F::kSubBlocks * F::kBytes;
+    multiply_chunk<F>(x, b, num_blocks, w, num_rows, y, y_stride);
+  }
+  tile_release();
+}
+
+// ---- BF16 ----
+
+constexpr int kTilePairs = 16;    // 32 columns: 16 lines of a panel
+constexpr int kChunkPairs = 256;  // 32 KiB of a panel, which stay in L1 for all tokens
+constexpr int kPairBytes = 4 * kPanelRows;
+
+// Up to 32 tokens: tiles 0-3 are the sums of 2 x 16 tokens and 2 groups of rows, 4 and 5 the
+// activations, 6 and 7 the weights. Four chains cover the latency of a product.
+struct BF16Tiles {
+  Activations x[2];  // tiles; the second may have no rows
+  float* sums;       // [num_tokens][stride]
+  int64_t sums_stride;
+
+  int num_tokens() const { return x[0].num_rows + x[1].num_rows; }
+  void load_shapes() const {
+    TileShapes shapes;
+    for (int i = 0; i < 2; ++i) {
+      shapes.set(6 + i, kTilePairs, 64);
+      if (x[i].num_rows == 0) continue;
+      for (int g = 0; g < kGroups; ++g) shapes.set(2 * i + g, x[i].num_rows, 64);
+      shapes.set(4 + i, x[i].num_rows, 64);
+    }
+    shapes.load();
+  }
+};
+
+template <bool kTwo>
+void start_sums(const BF16Tiles& tiles, bool from_zero) {
+  const int64_t stride = tiles.sums_stride * int64_t{sizeof(float)};
+  float* second = tiles.sums + kTileTokens * tiles.sums_stride;
+  if (from_zero) {
+    tile_zero<0>();
+    tile_zero<1>();
+    if constexpr (kTwo) tile_zero<2>();
+    if constexpr (kTwo) tile_zero<3>();
+    return;
+  }
+  tile_load<0>(tiles.sums, stride);
+  tile_load<1>(tiles.sums + kTileRows, stride);
+  if constexpr (kTwo) tile_load<2>(second, stride);
+  if constexpr (kTwo) tile_load<3>(second + kTileRows, stride);
+}
+
+template <bool kTwo>
+void finish_sums(const BF16Tiles& tiles) {
+  const int64_t stride = tiles.sums_stride * int64_t{sizeof(float)};
+  float* second = tiles.sums + kTileTokens * tiles.sums_stride;
+  tile_store<0>(tiles.sums, stride);
+  tile_store<1>(tiles.sums + kTileRows, stride);
+  if constexpr (kTwo) tile_store<2>(second, stride);
+  if constexpr (kTwo) tile_store<3>(second + kTileRows, stride);
+}
+
+// sums += x · w over 32 columns, the block'th of x.
+template <bool kTwo>
+PRONK_INLINE void add_products(const BF16Tiles& tiles, int64_t block, const uint8_t* w) {
+  const auto x = [&](int i) {
+    return tiles.x[i].bf16 + block * tiles.x[i].num_rows * kActivationBlock;
+  };
+  tile_load<6>(w, kPairBytes);
+  tile_load<7>(w + 64, kPairBytes);
+  tile_load<4>(x(0), 64);
+  tile_dot_bf16<0, 4, 6>();
+  tile_dot_bf16<1, 4, 7>();
+  if constexpr (kTwo) {
+    tile_load<5>(x(1), 64);
+    tile_dot_bf16<2, 5, 6>();
+    tile_dot_bf16<3, 5, 7>();
+  }
+}
+
+template <bool kTwo>
+void multiply_chunk_bf16(const BF16Tiles& tiles, const uint8_t* w, int first_pair, int num_pairs) {
+  start_sums<kTwo>(tiles, first_pair == 0);
+  int64_t block = first_pair / kTilePairs;
+  int k = 0;
+  for (; k + kTilePairs <= num_pairs; k += kTilePairs, ++block)
+    add_products<kTwo>(tiles, block, w + k * kPairBytes);
+  if (k < num_pairs) {  // the last columns, filled up with zeros
+    alignas(64) uint8_t last[kTilePairs][kPairBytes] = {};
+    memcpy(last, w + k * kPairBytes, kPairBytes * static_cast<size_t>(num_pairs - k));
+    add_products<kTwo>(tiles, block, last[0]);
+  }
+  finish_sums<kTwo>(tiles);
+}
+
+// Two tiles times one chunk of a panel: from the sums in y to the sums in y.
+void multiply_two_tiles_bf16(const uint8_t* w, BF16Tiles tiles, int first_pair, int num_pairs,
+                             int num_rows) {
+  float few_rows[2 * kTileTokens][kPanelRows];
+  float* y = tiles.sums;
+  const int64_t y_stride = tiles.sums_stride;
+  const auto row_bytes = sizeof(float) * static_cast<size_t>(num_rows);
+  if (num_rows < kPanelRows) {
+    tiles.sums = few_rows[0];
+    tiles.sums_stride = kPanelRows;
+    for (int t = 0; t < tiles.num_tokens(); ++t) memcpy(few_rows[t], y + t * y_stride, row_bytes);
+  }
+  tiles.load_shapes();
+  (tiles.x[1].num_rows > 0 ? multiply_chunk_bf16<true>
+                           : multiply_chunk_bf16<false>)(tiles, w, first_pair, num_pairs);
+  if (num_rows < kPanelRows)
+    for (int t = 0; t < tiles.num_tokens(); ++t) memcpy(y + t * y_stride, few_rows[t], row_bytes);
+}
+
+// LinearKernels::multiply_panel of BF16.
+void multiply_panel_bf16_amx(const void* panel, const Activations& x, int num_rows, float* y,
+                             int64_t y_stride) {
+  const auto* w = static_cast<const uint8_t*>(panel);
+  const int pairs = (x.columns + 1) / 2;
+  for (int k = 0; k < pairs; k += kChunkPairs, w += kChunkPairs * kPairBytes) {
+    const int num_pairs = pairs - k < kChunkPairs ? pairs - k : kChunkPairs;
+    float* to = y;
+    for (int i = 0; i < x.num_tiles(); i += 2) {
+      BF16Tiles tiles{{x.tile(i), {}}, to, y_stride};
+      if (i + 1 < x.num_tiles()) tiles.x[1] = x.tile(i + 1);
+      multiply_two_tiles_bf16(w, tiles, k, num_pairs, num_rows);
+      to += tiles.num_tokens() * y_stride;
+    }
+  }
+  tile_release();
+}
+
+// ---- limits ----
+
+// Products of full tiles, of 64 columns of int8 or 32 of bf16, and nothing beside them.
+template <bool kInt8>
+double probe_tiles(int64_t rounds) {
+  TileShapes shapes;
+  for (int i = 0; i < 8; ++i) shapes.set(i, 16, 64);
+  shapes.load();
+  alignas(64) static const uint8_t zeros[16][64] = {};
+  for (int64_t i = 0; i < rounds; ++i) {
+    if (i == 0) {
+      tile_load<4>(zeros, 64);
+      tile_load<5>(zeros, 64);
+      tile_load<6>(zeros, 64);
+      tile_load<7>(zeros, 64);
+      tile_zero<0>();
+      tile_zero<1>();
+      tile_zero<2>();
+      tile_zero<3>();
+    }
+    if constexpr (kInt8) {
+      tile_dot_int8<0, 4, 6>();
+      tile_dot_int8<1, 4, 7>();
+      tile_dot_int8<2, 5, 6>();
+      tile_dot_int8<3, 5, 7>();
+    } else {
+      tile_dot_bf16<0, 4, 6>();
+      tile_dot_bf16<1, 4, 7>();
+      tile_dot_bf16<2, 5, 6>();
+      tile_dot_bf16<3, 5, 7>();
+    }
+  }
+  tile_release();
+  return static_cast<double>(rounds) * 4 * 2 * 16 * 16 * (kInt8 ? 64 : 32);
+}
+
+}  // namespace
+}  // namespace pronk::kernels::PRONK_ISA
