@@ -52,6 +52,7 @@ std::vector<std::byte> weights(DType type, int num_panels) {
 struct Input {
   std::vector<float> f32;
   std::vector<std::int8_t> high, low;
+  std::vector<float> scales;
   std::vector<ActivationBlock> blocks;
   std::vector<std::uint8_t> stands_out;
   std::vector<std::uint16_t> bf16;
@@ -63,6 +64,7 @@ Input input(int tokens, int percent_standing_out) {
   Input in{std::vector<float>(n),
            std::vector<std::int8_t>(n),
            std::vector<std::int8_t>(n),
+           std::vector<float>(n / 32),
            std::vector<ActivationBlock>(n / 32),
            std::vector<std::uint8_t>(n / 32),
            std::vector<std::uint16_t>(n),
@@ -72,6 +74,7 @@ Input input(int tokens, int percent_standing_out) {
              .tile_tokens = table().linear.tile_tokens,
              .high = in.high.data(),
              .low = in.low.data(),
+             .scales = in.scales.data(),
              .blocks = in.blocks.data(),
              .stands_out = in.stands_out.data(),
              .bf16 = in.bf16.data(),

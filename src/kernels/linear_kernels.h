@@ -20,7 +20,6 @@ inline constexpr int kNumWeightTypes = 17;   // DType's values, in its order
 // its row (scale = max|x| / (127 · 254), about 16 bits). A block with a NaN or an infinity has a
 // NaN scale and zeros.
 struct ActivationBlock {
-  float scale;
   int32_t multiplier;
   int32_t negated_sums[2];  // −Σ (multiplier · high + low) over columns 0-15 and 16-31
   int32_t negated_sum;      // both together
@@ -47,6 +46,7 @@ struct Activations {
   // kInt8: columns is a multiple of 32.
   int8_t* high = nullptr;             // [columns / 32, n, 32]
   int8_t* low = nullptr;              // [columns / 32, n, 32]
+  float* scales = nullptr;            // [columns / 32, n]
   ActivationBlock* blocks = nullptr;  // [columns / 32, n]
   uint8_t* stands_out = nullptr;      // [columns / 32, n]: 1 where multiplier is 254
   // kBF16: [columns / 32, n, 32], the last block filled up with zeros.
@@ -64,6 +64,7 @@ struct Activations {
     out.num_rows = left < count * tile_tokens ? left : count * tile_tokens;
     if (high) out.high += block * kActivationBlock;
     if (low) out.low += block * kActivationBlock;
+    if (scales) out.scales += block;
     if (blocks) out.blocks += block;
     if (stands_out) out.stands_out += block;
     if (bf16) out.bf16 += block * kActivationBlock;

@@ -1,5 +1,6 @@
-// Rows of activations as integers or bf16. Plain loops that the compiler turns into the set's
-// instructions: the operations, and so the bits, are the same for all.
+// Rows of activations as integers or bf16. The operations, and so the bits, are the same for all
+// sets: plain loops, and for AVX-512 the same by hand (3x the speed that g++ 12 makes of the
+// loops).
 namespace pronk::kernels::PRONK_ISA {
 namespace {
 
@@ -12,9 +13,51 @@ PRONK_INLINE int32_t bits_of(float x) {
 }
 
 // To the nearest integer, ties to even, for |x| < 2^22: 1.5 · 2^23 leaves it in the last places.
-PRONK_INLINE int32_t rounded(float x) { return bits_of(x + 12582912.0f) - bits_of(12582912.0f); }
+[[maybe_unused]] PRONK_INLINE int32_t rounded(float x) {
+  return bits_of(x + 12582912.0f) - bits_of(12582912.0f);
+}
+
+#if defined(__AVX512F__)
 
 // The bits of max |x|: as integers they order as the magnitudes do, NaN above infinity.
+PRONK_INLINE int32_t largest_magnitude(const float* x) {
+  const Ints magnitude = _mm512_set1_epi32(0x7fffffff);
+  const Ints a = _mm512_and_si512(_mm512_loadu_si512(x), magnitude);
+  const Ints b = _mm512_and_si512(_mm512_loadu_si512(x + 16), magnitude);
+  return _mm512_reduce_max_epi32(_mm512_max_epi32(a, b));
+}
+
+// out = round(x · factor) for 32 values that fit.
+PRONK_INLINE void round_to_int8(const float* x, float factor, int8_t* out) {
+  for (int i = 0; i < kBlock; i += 16) {
+    const Ints whole = _mm512_cvtps_epi32(multiply(_mm512_loadu_ps(x + i), broadcast(factor)));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(out + i), _mm512_cvtsepi32_epi8(whole));
+  }
+}
+
+// low = round((x − scale · high) · factor), at most 127.
+PRONK_INLINE void round_rest_to_int8(const float* x, const int8_t* high, float scale, float factor,
+                                     int8_t* low) {
+  for (int i = 0; i < kBlock; i += 16) {
+    const __m128i h = _mm_loadu_si128(reinterpret_cast<const __m128i*>(high + i));
+    const Floats coarse = multiply(broadcast(scale), to_floats(_mm512_cvtepi8_epi32(h)));
+    const Floats rest = _mm512_sub_ps(_mm512_loadu_ps(x + i), coarse);
+    const Ints whole = _mm512_cvtps_epi32(multiply(rest, broadcast(factor)));
+    const Ints bounded = _mm512_max_epi32(whole, _mm512_set1_epi32(-127));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(low + i), _mm512_cvtsepi32_epi8(bounded));
+  }
+}
+
+// Σ of 16 values: of their distances from -128, less that.
+PRONK_INLINE int32_t sum16(const int8_t* x) {
+  const __m128i values = _mm_loadu_si128(reinterpret_cast<const __m128i*>(x));
+  const __m128i shifted = _mm_xor_si128(values, _mm_set1_epi8(-128));
+  const __m128i sums = _mm_sad_epu8(shifted, _mm_setzero_si128());
+  return _mm_cvtsi128_si32(sums) + _mm_extract_epi32(sums, 2) - 16 * 128;
+}
+
+#else
+
 PRONK_INLINE int32_t largest_magnitude(const float* x) {
   int32_t largest = 0;
   for (int i = 0; i < kBlock; ++i) {
@@ -23,6 +66,26 @@ PRONK_INLINE int32_t largest_magnitude(const float* x) {
   }
   return largest;
 }
+
+PRONK_INLINE void round_to_int8(const float* x, float factor, int8_t* out) {
+  for (int i = 0; i < kBlock; ++i) out[i] = static_cast<int8_t>(rounded(x[i] * factor));
+}
+
+PRONK_INLINE void round_rest_to_int8(const float* x, const int8_t* high, float scale, float factor,
+                                     int8_t* low) {
+  for (int i = 0; i < kBlock; ++i) {
+    const int32_t l = rounded((x[i] - scale * static_cast<float>(high[i])) * factor);
+    low[i] = static_cast<int8_t>(l > 127 ? 127 : l < -127 ? -127 : l);
+  }
+}
+
+PRONK_INLINE int32_t sum16(const int8_t* x) {
+  int32_t sum = 0;
+  for (int i = 0; i < 16; ++i) sum += x[i];
+  return sum;
+}
+
+#endif
 
 // h and s of x ≈ s · h.
 PRONK_INLINE float quantize_high(const float* x, int8_t* high) {
@@ -35,39 +98,27 @@ PRONK_INLINE float quantize_high(const float* x, int8_t* high) {
   }
   float max;
   memcpy(&max, &largest, sizeof max);
-  const float inverse = 127.0f / max;
-  for (int i = 0; i < kBlock; ++i) high[i] = static_cast<int8_t>(rounded(x[i] * inverse));
+  round_to_int8(x, 127.0f / max, high);
   return max / 127.0f;
 }
 
 // l of x ≈ s · (h + l / 254).
 PRONK_INLINE void quantize_low(const float* x, const int8_t* high, float scale, int8_t* low) {
-  const float inverse = 254.0f / scale;
-  for (int i = 0; i < kBlock; ++i) {
-    const int32_t l = rounded((x[i] - scale * static_cast<float>(high[i])) * inverse);
-    low[i] = static_cast<int8_t>(l > 127 ? 127 : l < -127 ? -127 : l);
-  }
-}
-
-PRONK_INLINE int32_t sum16(const int8_t* x) {
-  int32_t sum = 0;
-  for (int i = 0; i < 16; ++i) sum += x[i];
-  return sum;
+  round_rest_to_int8(x, high, scale, 254.0f / scale, low);
 }
 
 PRONK_INLINE ActivationBlock describe(const int8_t* high, const int8_t* low, float scale,
                                       bool stands_out) {
   ActivationBlock out;
   out.multiplier = stands_out ? 254 : 1;
-  out.scale = stands_out ? scale / 254.0f : scale;
   int32_t sums[2];
   for (int h = 0; h < 2; ++h) {
     sums[h] = out.multiplier * sum16(high + 16 * h) + (stands_out ? sum16(low + 16 * h) : 0);
     out.negated_sums[h] = -sums[h];
-    out.scaled_sums[h] = out.scale * static_cast<float>(sums[h]);
+    out.scaled_sums[h] = scale * static_cast<float>(sums[h]);
   }
   out.negated_sum = -sums[0] - sums[1];
-  out.scaled_sum = out.scale * static_cast<float>(sums[0] + sums[1]);
+  out.scaled_sum = scale * static_cast<float>(sums[0] + sums[1]);
   return out;
 }
 
@@ -78,26 +129,29 @@ void quantize_row(const float* x, SecondPlane rule, const Activations& all, int 
   const int64_t num_blocks = out.columns / kBlock;
   int8_t* high = out.high + t * kBlock;
   int8_t* low = out.low + t * kBlock;
+  float* scales = out.scales + t;
   ActivationBlock* blocks = out.blocks + t;
   uint8_t* stands_out = out.stands_out + t;
   const int64_t stride = out.num_rows;
   double squares = 0;
   for (int64_t b = 0; b < num_blocks; ++b) {
     const float scale = quantize_high(x + b * kBlock, high + b * stride * kBlock);
-    blocks[b * stride].scale = scale;
+    scales[b * stride] = scale;
     squares += static_cast<double>(scale) * scale;
   }
   const double threshold = 4 * squares / static_cast<double>(num_blocks);
   for (int64_t b = 0; b < num_blocks; ++b) {
-    const float scale = blocks[b * stride].scale;
+    const float scale = scales[b * stride];
     const bool out_here =
         scale > 0 && (rule == SecondPlane::kHigh || static_cast<double>(scale) * scale > threshold);
     if (out_here)
       quantize_low(x + b * kBlock, high + b * stride * kBlock, scale, low + b * stride * kBlock);
     else
       memset(low + b * stride * kBlock, 0, kBlock);
+    const float unit = out_here ? scale / 254.0f : scale;
+    scales[b * stride] = unit;
     blocks[b * stride] =
-        describe(high + b * stride * kBlock, low + b * stride * kBlock, scale, out_here);
+        describe(high + b * stride * kBlock, low + b * stride * kBlock, unit, out_here);
     stands_out[b * stride] = out_here;
   }
 }

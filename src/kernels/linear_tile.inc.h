@@ -13,6 +13,7 @@ namespace {
 struct TileInput {
   const int8_t* high;
   const int8_t* low;
+  const float* scales;
   const ActivationBlock* blocks;
   const uint8_t* stands_out;
   int64_t num_blocks;  // of a row
@@ -120,7 +121,7 @@ PRONK_INLINE void fold_block(const uint8_t* block, int sub,
       const Floats scale = F::scale(heads[g], sub, 0);
       PRONK_UNROLL
       for (int t = 0; t < kTokens; ++t) {
-        const Floats both = multiply(scale, broadcast(in.blocks[b * in.num_tokens + t].scale));
+        const Floats both = multiply(scale, broadcast(in.scales[b * in.num_tokens + t]));
         out[g][t] = fused(both, to_floats(sums[g][t]), out[g][t]);
       }
     }
@@ -141,8 +142,7 @@ PRONK_INLINE void fold_block(const uint8_t* block, int sub,
       PRONK_UNROLL
       for (int t = 0; t < kTokens; ++t) {
         halves[g][t] = fused(scale, to_floats(sums[g][t]), halves[g][t]);
-        out[g][t] =
-            fused(broadcast(in.blocks[b * in.num_tokens + t].scale), halves[g][t], out[g][t]);
+        out[g][t] = fused(broadcast(in.scales[b * in.num_tokens + t]), halves[g][t], out[g][t]);
       }
     }
   }
@@ -219,7 +219,7 @@ void multiply_panel(const void* panel, const Activations& all, int num_rows, flo
   constexpr int kTokens = F::kScales == 2 && kTokensPerTile > 4 ? 4 : kTokensPerTile;
   for (int i = 0; i < all.num_tiles(); ++i) {
     const Activations x = all.tile(i);
-    TileInput in{x.high, x.low, x.blocks, x.stands_out, x.num_blocks(), x.num_rows};
+    TileInput in{x.high, x.low, x.scales, x.blocks, x.stands_out, x.num_blocks(), x.num_rows};
     for (int t = 0; t < x.num_rows; t += kTokens) {
       const int num_tokens = x.num_rows - t < kTokens ? x.num_rows - t : kTokens;
       multiply_tokens<F, kTokens>(static_cast<const uint8_t*>(panel), in, num_tokens, num_rows, y,
@@ -227,6 +227,7 @@ void multiply_panel(const void* panel, const Activations& all, int num_rows, flo
       y += num_tokens * y_stride;
       in.high += kTokens * kActivationBlock;
       in.low += kTokens * kActivationBlock;
+      in.scales += kTokens;
       in.blocks += kTokens;
       in.stands_out += kTokens;
     }

@@ -7,9 +7,6 @@
 namespace pronk {
 namespace {
 
-// Rows that a thread prepares together: what describes their blocks shares cache lines.
-constexpr int kPreparedRows = 8;
-
 // Panels that a thread takes together: memory gives a long run of bytes faster than many short
 // ones, but every thread should come back for work a few times, in case its neighbours are slow.
 int panels_per_run(const Linear& w, int num_threads) {
@@ -33,15 +30,17 @@ const kernels::Activations& CpuOps::prepare(Tensor x, kernels::ActivationKind ki
   const StepMemory::Prepared p = memory_.prepare(x, kind);
   p.activations->tile_tokens = table_.linear.tile_tokens;
   if (!p.fresh || kind == kernels::ActivationKind::kF32) return *p.activations;
-  const auto rows = [&](int item, int) {
-    for (int i = item * kPreparedRows; i < std::min(x.rows, (item + 1) * kPreparedRows); ++i) {
+  const kernels::Activations& a = *p.activations;
+  // A tile to a thread: its tokens share cache lines.
+  const auto tile = [&](int item, int) {
+    for (int i = item * a.tile_tokens; i < std::min(x.rows, (item + 1) * a.tile_tokens); ++i) {
       if (kind == kernels::ActivationKind::kInt8)
-        table_.linear.quantize_row(x.row(i), rule_, *p.activations, i);
+        table_.linear.quantize_row(x.row(i), rule_, a, i);
       else
-        table_.linear.round_row(x.row(i), *p.activations, i);
+        table_.linear.round_row(x.row(i), a, i);
     }
   };
-  pool_.run((x.rows + kPreparedRows - 1) / kPreparedRows, std::ref(rows));
+  pool_.run(a.num_tiles(), std::ref(tile));
   return *p.activations;
 }
 

@@ -29,6 +29,7 @@ StepMemory::Prepared StepMemory::prepare(Tensor x, kernels::ActivationKind kind)
       const std::int64_t num_blocks = x.size() / kernels::kActivationBlock;
       a.high = arena_.take_array<std::int8_t>(x.size());
       a.low = arena_.take_array<std::int8_t>(x.size());
+      a.scales = arena_.take_array<float>(num_blocks);
       a.blocks = arena_.take_array<kernels::ActivationBlock>(num_blocks);
       a.stands_out = arena_.take_array<std::uint8_t>(num_blocks);
       break;

@@ -106,6 +106,7 @@ std::vector<float> random_activations(int tokens, int columns, std::mt19937& rng
 struct OwnedActivations {
   std::vector<float> values;
   std::vector<std::int8_t> high, low;
+  std::vector<float> scales;
   std::vector<ActivationBlock> blocks;
   std::vector<std::uint8_t> stands_out;
   std::vector<std::uint16_t> bf16;
@@ -117,6 +118,7 @@ struct OwnedActivations {
     values.assign(x, x + n);
     high.resize(n);
     low.resize(n);
+    scales.resize(n / 32);
     blocks.resize(n / 32);
     stands_out.resize(n / 32);
     bf16.resize(static_cast<std::size_t>(tokens * (columns + 31) / 32 * 32 + 32 * tokens));
@@ -125,6 +127,7 @@ struct OwnedActivations {
             .tile_tokens = k.tile_tokens,
             .high = high.data(),
             .low = low.data(),
+            .scales = scales.data(),
             .blocks = blocks.data(),
             .stands_out = stands_out.data(),
             .bf16 = bf16.data(),
@@ -147,7 +150,7 @@ struct OwnedActivations {
     const std::size_t at = 32 * block + static_cast<std::size_t>(k % 32);
     if (kind == ActivationKind::kBF16) return bf16_to_float(bf16[at]);
     const ActivationBlock& b = blocks[block];
-    return static_cast<double>(b.scale) * (b.multiplier * high[at] + low[at]);
+    return static_cast<double>(scales[block]) * (b.multiplier * high[at] + low[at]);
   }
 };
 
@@ -370,6 +373,8 @@ TEST(Quantize, TheSameBitsOnEveryTable) {
       EXPECT_EQ(got.low, expected.low) << table->name;
       EXPECT_EQ(got.stands_out, expected.stands_out) << table->name;
       EXPECT_EQ(got.bf16, expected.bf16) << table->name;
+      EXPECT_EQ(std::memcmp(got.scales.data(), expected.scales.data(), got.scales.size() * 4), 0)
+          << table->name;
       EXPECT_EQ(std::memcmp(got.blocks.data(), expected.blocks.data(),
                             got.blocks.size() * sizeof(ActivationBlock)),
                 0)
@@ -398,7 +403,7 @@ TEST(Quantize, ErrorStaysWithinHalfAStep) {
     for (SecondPlane rule : {SecondPlane::kFast, SecondPlane::kHigh}) {
       const OwnedActivations a(table->linear, x.data(), 1, columns, rule);
       for (int k = 0; k < columns; ++k) {
-        const double scale = a.blocks[static_cast<std::size_t>(k / 32)].scale;
+        const double scale = a.scales[static_cast<std::size_t>(k / 32)];
         const double error = a.value(ActivationKind::kInt8, 0, k) - x[static_cast<std::size_t>(k)];
         EXPECT_LE(std::fabs(error), 0.51 * scale) << table->name << " " << k;
       }
@@ -418,7 +423,7 @@ TEST(Quantize, SumsAreOfTheQuantizedValues) {
     EXPECT_EQ(a.blocks[b].negated_sums[0], -sums[0]);
     EXPECT_EQ(a.blocks[b].negated_sums[1], -sums[1]);
     EXPECT_EQ(a.blocks[b].negated_sum, -sums[0] - sums[1]);
-    EXPECT_EQ(a.blocks[b].scaled_sum, a.blocks[b].scale * static_cast<float>(sums[0] + sums[1]));
+    EXPECT_EQ(a.blocks[b].scaled_sum, a.scales[b] * static_cast<float>(sums[0] + sums[1]));
   }
 }
 
