@@ -1,6 +1,5 @@
 #include "base/thread_pool.h"
 
-#include <algorithm>
 #include <chrono>
 
 #if defined(__x86_64__)
@@ -18,10 +17,11 @@ void relax() {
 #endif
 }
 
-// Spins for about 50 us, the gap between two operations of a step, before it gives the core back.
+// Whether it became true before the time to spin was over.
 template <class Done>
 bool spin_until(Done done) {
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::microseconds(50);
+  const auto deadline =
+      std::chrono::steady_clock::now() + std::chrono::microseconds(ThreadPool::kSpinMicroseconds);
   do {
     for (int i = 0; i < 64; ++i) {
       if (done()) return true;
@@ -33,17 +33,27 @@ bool spin_until(Done done) {
 
 }  // namespace
 
+// Sequentially consistent on both sides: either the sleeper is counted before the look here, or it
+// sees the new value before it sleeps.
+void ThreadPool::Signal::add(std::uint32_t n) {
+  value_.fetch_add(n, std::memory_order_seq_cst);
+  if (num_sleeping_.load(std::memory_order_seq_cst) > 0) value_.notify_all();
+}
+
+void ThreadPool::Signal::wait_while(std::uint32_t old) {
+  if (spin_until([&] { return value() != old; })) return;
+  num_sleeping_.fetch_add(1, std::memory_order_seq_cst);
+  value_.wait(old, std::memory_order_seq_cst);
+  num_sleeping_.fetch_sub(1, std::memory_order_relaxed);
+}
+
 ThreadPool::ThreadPool(int num_threads) {
   for (int i = 1; i < num_threads; ++i) workers_.emplace_back([this, i] { work(i); });
 }
 
 ThreadPool::~ThreadPool() {
-  {
-    std::lock_guard lock(mutex_);
-    stop_ = true;
-    ++epoch_;
-  }
-  wake_.notify_all();
+  stop_.store(true, std::memory_order_relaxed);
+  epoch_.add(1);
   for (std::thread& t : workers_) t.join();
 }
 
@@ -55,35 +65,33 @@ void ThreadPool::run(int num_items, const std::function<void(int, int)>& body) {
   }
   body_ = &body;
   num_items_ = num_items;
-  next_item_.store(0, std::memory_order_relaxed);
-  num_working_.store(static_cast<int>(workers_.size()), std::memory_order_relaxed);
-  {
-    std::lock_guard lock(mutex_);
-    epoch_.fetch_add(1, std::memory_order_release);
-  }
-  wake_.notify_all();
+  num_done_.reset();
+  const std::uint64_t epoch = epoch_.value() + std::uint64_t{1};
+  left_.store(epoch << 32 | static_cast<std::uint32_t>(num_items), std::memory_order_release);
+  epoch_.add(1);
   take_items(0);
-  while (!spin_until([this] { return num_working_.load(std::memory_order_acquire) == 0; }))
-    std::this_thread::yield();
+  const auto all = static_cast<std::uint32_t>(num_items);
+  for (std::uint32_t done; (done = num_done_.value()) != all;) num_done_.wait_while(done);
 }
 
 void ThreadPool::take_items(int thread) {
-  for (int i; (i = next_item_.fetch_add(1, std::memory_order_relaxed)) < num_items_;)
-    (*body_)(i, thread);
+  std::uint32_t num_taken = 0;
+  std::uint64_t left = left_.load(std::memory_order_acquire);
+  while (const auto num_left = static_cast<std::uint32_t>(left)) {
+    if (!left_.compare_exchange_weak(left, left - 1, std::memory_order_acquire)) continue;
+    (*body_)(num_items_ - static_cast<int>(num_left), thread);
+    ++num_taken;
+    left = left_.load(std::memory_order_acquire);
+  }
+  if (num_taken > 0) num_done_.add(num_taken);
 }
 
 void ThreadPool::work(int thread) {
-  std::uint32_t seen = 0;
-  for (;;) {
-    auto changed = [&] { return epoch_.load(std::memory_order_acquire) != seen; };
-    if (!spin_until(changed)) {
-      std::unique_lock lock(mutex_);
-      wake_.wait(lock, changed);
-    }
-    seen = epoch_.load(std::memory_order_acquire);
-    if (stop_) return;
+  for (std::uint32_t seen = 0;;) {
+    epoch_.wait_while(seen);
+    seen = epoch_.value();
+    if (stop_.load(std::memory_order_relaxed)) return;
     take_items(thread);
-    num_working_.fetch_sub(1, std::memory_order_release);
   }
 }
 

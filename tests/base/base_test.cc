@@ -2,7 +2,9 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <chrono>
 #include <filesystem>
+#include <thread>
 #include <vector>
 
 #include "base/file.h"
@@ -77,6 +79,35 @@ TEST(ThreadPool, DoesEveryItemOnceWhateverTheNumberOfThreads) {
       });
       for (const auto& n : seen) ASSERT_EQ(n, 1);
     }
+  }
+}
+
+// More threads than cores: some come late to every operation, and must not take another one's
+// items.
+TEST(ThreadPool, ALateThreadNeverDoesAnotherOperationsItems) {
+  ThreadPool pool(8);
+  for (int round = 0; round < 20000; ++round) {
+    const int num_items = 2 + static_cast<int>(random_bits(1, static_cast<unsigned>(round)) % 9);
+    std::atomic<int> num_done{0}, sum{0};
+    pool.run(num_items, [&, num_items, round](int i, int) {
+      ASSERT_LT(i, num_items);
+      sum += i + round;
+      ++num_done;
+    });
+    ASSERT_EQ(num_done, num_items);
+    ASSERT_EQ(sum, num_items * (num_items - 1) / 2 + num_items * round);
+  }
+}
+
+TEST(ThreadPool, WakesThreadsThatSleep) {
+  ThreadPool pool(2);
+  for (int round = 0; round < 5; ++round) {
+    std::this_thread::sleep_for(std::chrono::microseconds(20 * ThreadPool::kSpinMicroseconds));
+    std::atomic<int> num_there{0};
+    pool.run(2, [&](int, int) {  // each waits for the other: two threads, or never
+      ++num_there;
+      while (num_there < 2) std::this_thread::yield();
+    });
   }
 }
 
