@@ -273,13 +273,12 @@ void attend_fold(const AttendState& state, const AttendState& part, int num_rows
 
 // ---- over the vocabulary ----
 
-constexpr int64_t kStretch = 1024;  // values whose floats are added up before they join a double
-
-// Calls f(begin, count) for the stretches of n values.
+// Calls f(begin, count) for the stretches of n values: floats are added up within one, doubles
+// across them.
 template <class F>
 inline void over_stretches(int64_t n, F f) {
-  for (int64_t begin = 0; begin < n; begin += kStretch)
-    f(begin, n - begin < kStretch ? n - begin : kStretch);
+  for (int64_t begin = 0; begin < n; begin += kExpStretch)
+    f(begin, n - begin < kExpStretch ? n - begin : kExpStretch);
 }
 
 bool has_nan(const float* x, int64_t n) {
@@ -316,6 +315,11 @@ float largest_of(const float* x, int64_t n, int64_t* where) {
   return nan ? __builtin_nanf("") : best;
 }
 
+float largest(const float* x, int64_t n) {
+  int64_t where;
+  return largest_of(x, n, &where);
+}
+
 int64_t argmax(const float* x, int64_t n) {
   int64_t i;
   const float best = largest_of(x, n, &i);
@@ -324,8 +328,27 @@ int64_t argmax(const float* x, int64_t n) {
   return i;
 }
 
-// Σ exp(x - top); writes the terms where out is given.
-double sum_of_exp(const float* x, int64_t n, float top, float* out) {
+// Most lanes hold none of them.
+int64_t at_least(const float* x, int64_t n, float bar, int32_t* out) {
+  const Lanes least = all(bar);
+  int64_t count = 0;
+  const auto note = [&](int64_t i, int num) {
+    for (int64_t end = i + num; i < end; ++i) {
+      out[count] = (int32_t)i;
+      count += x[i] >= bar;
+    }
+  };
+  over(
+      n,
+      [&](int64_t i) {
+        if (any_at_least(load(x + i), least)) note(i, 16);
+      },
+      note);
+  return count;
+}
+
+// Σ exp(x - top); writes the terms and the sums of the stretches where there is a place for them.
+double add_up_exp(const float* x, int64_t n, float top, float* out, double* sums) {
   double total = 0;
   over_stretches(n, [&](int64_t begin, int64_t count) {
     Lanes sum = all(0);
@@ -341,9 +364,15 @@ double sum_of_exp(const float* x, int64_t n, float top, float* out) {
           if (out) store_first(out + begin + i, e, rest);
           sum = add(sum, e);
         });
-    total += (double)sum_of(sum);
+    const double stretch = (double)sum_of(sum);
+    if (sums) sums[begin / kExpStretch] = stretch;
+    total += stretch;
   });
   return total;
+}
+
+double sum_of_exp(const float* x, int64_t n, float top, double* sums) {
+  return add_up_exp(x, n, top, nullptr, sums);
 }
 
 double logsumexp(const float* x, int64_t n) {
@@ -356,7 +385,7 @@ double logsumexp(const float* x, int64_t n) {
 void softmax(float* x, int64_t n) {
   int64_t where;
   const float top = largest_of(x, n, &where);
-  const double sum = sum_of_exp(x, n, top, x);
+  const double sum = add_up_exp(x, n, top, x, nullptr);
   scale_n(x, (float)(1 / sum), n, x);
 }
 
@@ -373,8 +402,9 @@ bool all_finite(const float* x, int64_t n) {
 constexpr VectorKernels kVector{
     lanes::rms_norm,    lanes::rope,        lanes::swiglu,      lanes::add_n,
     lanes::scale_n,     lanes::f32_to_bf16, lanes::bf16_to_f32, lanes::attend_f32,
-    lanes::attend_bf16, lanes::attend_fold, lanes::exp_n,       lanes::argmax,
-    lanes::logsumexp,   lanes::softmax,     lanes::all_finite,
+    lanes::attend_bf16, lanes::attend_fold, lanes::exp_n,       lanes::largest,
+    lanes::argmax,      lanes::at_least,    lanes::sum_of_exp,  lanes::logsumexp,
+    lanes::softmax,     lanes::all_finite,
 };
 
 }  // namespace

@@ -18,6 +18,9 @@ inline constexpr int kPageKeys = 32;
 // Rows of q whose scores a kernel holds at once, at most.
 inline constexpr int kMaxQueryRows = 8;
 
+// exp() over the vocabulary is summed up in stretches of this many values.
+inline constexpr int kExpStretch = 1024;
+
 // Columns of a value row in a page: head_dim, rounded up to whole lanes; the rest is zero.
 constexpr int padded_head_dim(int head_dim) { return (head_dim + 15) / 16 * 16; }
 
@@ -61,8 +64,16 @@ struct VectorKernels {
 
   // out = exp(x), at most 2 ulp off; below -87.33 it is 0, above 88.72 infinity.
   void (*exp)(const float* x, int64_t n, float* out);
+  // The largest value; NaN if any is NaN. n >= 1.
+  float (*largest)(const float* x, int64_t n);
   // The first index of the largest value; -1 if a value is NaN. n >= 1.
   int64_t (*argmax)(const float* x, int64_t n);
+  // Writes the indices of the values >= bar, ascending, and returns how many there are; `out` has
+  // room for n.
+  int64_t (*at_least)(const float* x, int64_t n, float bar, int32_t* out);
+  // sum exp(x - top), top the largest value; and where `sums` is given, the sum of each stretch of
+  // kExpStretch values.
+  double (*sum_of_exp)(const float* x, int64_t n, float top, double* sums);
   // log(sum exp(x)); NaN if a value is NaN. n >= 1.
   double (*logsumexp)(const float* x, int64_t n);
   // x = exp(x - max x) / sum, in place. n >= 1.

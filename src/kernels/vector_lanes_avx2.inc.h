@@ -68,6 +68,10 @@ static inline __m256 power_of_two_half(__m256 n) {
 static inline Lanes power_of_two(Lanes n) {
   return {power_of_two_half(n.lo), power_of_two_half(n.hi)};
 }
+static inline bool any_at_least(Lanes a, Lanes bar) {
+  const __m256 lo = _mm256_cmp_ps(a.lo, bar.lo, _CMP_GE_OQ);
+  return _mm256_movemask_ps(_mm256_or_ps(lo, _mm256_cmp_ps(a.hi, bar.hi, _CMP_GE_OQ))) != 0;
+}
 static inline bool any_nan(Lanes a) {
   return _mm256_movemask_ps(_mm256_cmp_ps(a.lo, a.lo, _CMP_UNORD_Q)) |
          _mm256_movemask_ps(_mm256_cmp_ps(a.hi, a.hi, _CMP_UNORD_Q));

@@ -39,4 +39,7 @@ static inline Lanes power_of_two(Lanes n) {
   const __m512i exponent = _mm512_add_epi32(_mm512_cvtps_epi32(n), _mm512_set1_epi32(127));
   return _mm512_castsi512_ps(_mm512_slli_epi32(exponent, 23));
 }
+static inline bool any_at_least(Lanes a, Lanes bar) {
+  return _mm512_cmp_ps_mask(a, bar, _CMP_GE_OQ) != 0;
+}
 static inline bool any_nan(Lanes a) { return _mm512_cmp_ps_mask(a, a, _CMP_UNORD_Q) != 0; }

@@ -85,6 +85,11 @@ static inline Lanes power_of_two(Lanes n) {
   }
   return n;
 }
+static inline bool any_at_least(Lanes a, Lanes bar) {
+  bool any = false;
+  for (int i = 0; i < 16; ++i) any |= a.v[i] >= bar.v[i];
+  return any;
+}
 static inline bool any_nan(Lanes a) {
   for (int i = 0; i < 16; ++i)
     if (a.v[i] != a.v[i]) return true;

@@ -2,78 +2,118 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <limits>
 
-#include "sampling/fast_exp.h"
+#include "kernels/isa.h"
 
 namespace pronk {
 namespace {
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
-constexpr std::size_t kLanes = 16;  // independent accumulators: what lets a reduction vectorize
+constexpr std::size_t kStretch = kernels::kExpStretch;
+
+const kernels::VectorKernels& vector_kernels() { return kernels::table().vector; }
+
+std::int64_t length(std::span<const float> values) {
+  return static_cast<std::int64_t>(values.size());
+}
+
+// weights = exp(logits - max).
+void weigh(std::span<const float> logits, float max, std::span<float> weights) {
+  for (std::size_t i = 0; i < logits.size(); ++i) weights[i] = logits[i] - max;
+  vector_kernels().exp(weights.data(), length(weights), weights.data());
+}
 
 }  // namespace
 
 RowScan scan_row(std::span<const float> logits) {
-  std::array<float, kLanes> max;
-  std::array<int, kLanes> num_bad{};
-  max.fill(-kInfinity);
-  std::size_t i = 0;
-  for (; i + kLanes <= logits.size(); i += kLanes)
-    for (std::size_t lane = 0; lane < kLanes; ++lane) {
-      const float x = logits[i + lane];
-      max[lane] = x > max[lane] ? x : max[lane];
-      num_bad[lane] += !(x < kInfinity);  // NaN compares false
-    }
-  RowScan scan{.max = *std::max_element(max.begin(), max.end())};
-  bool bad = std::any_of(num_bad.begin(), num_bad.end(), [](int n) { return n > 0; });
-  for (; i < logits.size(); ++i) {
-    scan.max = std::max(scan.max, logits[i]);
-    bad = bad || !(logits[i] < kInfinity);
-  }
-  if (bad) {
-    const auto first =
-        std::find_if(logits.begin(), logits.end(), [](float x) { return !(x < kInfinity); });
-    scan.bad_index = static_cast<int>(first - logits.begin());
-  }
+  RowScan scan{.max = vector_kernels().largest(logits.data(), length(logits))};
+  if (scan.max < kInfinity) return scan;  // NaN compares false
+  const auto first =
+      std::find_if(logits.begin(), logits.end(), [](float x) { return !(x < kInfinity); });
+  scan.bad_index = static_cast<int>(first - logits.begin());
   return scan;
 }
 
-double weigh(std::span<const float> logits, float max, std::span<float> weights) {
-  for (std::size_t i = 0; i < logits.size(); ++i) weights[i] = exp_nonpositive(logits[i] - max);
-  std::array<double, kLanes> sum{};
-  std::size_t i = 0;
-  for (; i + kLanes <= weights.size(); i += kLanes)
-    for (std::size_t lane = 0; lane < kLanes; ++lane) sum[lane] += weights[i + lane];
-  double total = 0;
-  for (const double lane : sum) total += lane;
-  for (; i < weights.size(); ++i) total += weights[i];
-  return total;
+void Candidates::load(std::span<float> row, float max) {
+  logits_ = row;
+  max_ = max;
+  is_list_ = false;
 }
 
-void Candidates::load(std::span<const float> row) {
-  ids.resize(row.size());
-  logits.resize(row.size());
-  std::size_t n = 0;
-  for (std::size_t i = 0; i < row.size(); ++i) {
-    ids[n] = static_cast<TokenId>(i);
-    logits[n] = row[i];
-    n += row[i] > -kInfinity;
+void Candidates::divide_by(double temperature) {
+  const float scale = static_cast<float>(1 / std::max(temperature, 1e-30)), max = max_;
+  for (float& x : logits_) x = (x - max) * scale;
+  max_ = 0;
+}
+
+std::span<const float> Candidates::weights() {
+  weights_.resize(size());
+  weigh(logits_, max_, weights_);
+  return weights_;
+}
+
+double Candidates::total_weight() {
+  sums_.resize((size() + kStretch - 1) / kStretch);
+  return vector_kernels().sum_of_exp(logits_.data(), length(logits_), max_, sums_.data());
+}
+
+// The stretch is found by its sum, then the candidate within it, one weight after the other.
+std::size_t Candidates::at_share(double u) {
+  const double target = u * total_weight();
+  double before = 0;
+  std::size_t stretch = 0;  // should rounding leave the sums short: the last that weighs anything
+  double before_stretch = 0;
+  for (std::size_t i = 0; i < sums_.size() && before <= target; ++i) {
+    if (sums_[i] > 0) stretch = i, before_stretch = before;
+    before += sums_[i];
   }
-  ids.resize(n);
-  logits.resize(n);
+  const std::size_t begin = stretch * kStretch, end = std::min(size(), begin + kStretch);
+  weights_.resize(end - begin);
+  weigh(logits_.subspan(begin, end - begin), max_, weights_);
+  double sum = before_stretch;
+  std::size_t last = 0;
+  for (std::size_t i = 0; i < weights_.size(); ++i) {
+    if (weights_[i] > 0) last = i;
+    sum += weights_[i];
+    if (sum > target) return begin + i;
+  }
+  return begin + last;
 }
 
-float Candidates::max_logit() const { return scan_row(logits).max; }
+void Candidates::keep_at_least(float bar) {
+  const float least = std::max(bar, std::numeric_limits<float>::lowest());
+  if (is_list_) {
+    keep_if([&](std::size_t i) { return logits_[i] >= least; });
+    return;
+  }
+  const std::span<const float> row = logits_;
+  ids_.resize(row.size());
+  const auto n = static_cast<std::size_t>(
+      vector_kernels().at_least(row.data(), length(row), least, ids_.data()));
+  ids_.resize(n);
+  list_.resize(n);
+  for (std::size_t i = 0; i < n; ++i) list_[i] = row[static_cast<std::size_t>(ids_[i])];
+  is_list_ = true;
+  shorten_to(n);
+}
 
-void Candidates::weigh() {
-  weights.resize(size());
-  total = pronk::weigh(logits, max_logit(), weights);
+void Candidates::make_list() {
+  if (!is_list_) keep_at_least(-kInfinity);
+}
+
+void Candidates::shorten_to(std::size_t n) {
+  ids_.resize(n);
+  list_.resize(n);
+  logits_ = list_;
+  max_ = vector_kernels().largest(list_.data(), length(list_));
 }
 
 Place kth_largest(std::span<const float> values, std::size_t k) {
   // Those that beat the k best so far are gathered; whenever twice k have come together, the better
   // half stays and raises the bar. Most values only ever meet the bar, sixteen at a time.
+  constexpr std::size_t kLanes = 16;
   const std::size_t capacity = std::max<std::size_t>(2 * k, 64);
   std::vector<Place> best;
   best.reserve(std::min(capacity, values.size()));
@@ -102,24 +142,55 @@ Place kth_largest(std::span<const float> values, std::size_t k) {
   return *std::max_element(best.begin(), best.end());
 }
 
-Place place_of_mass(std::span<Weighted> items, double target) {
+namespace {
+
+// Leaves those of the items among which the place is: of 256 equal ranges of their keys, the one
+// where the mass is reached. Returns what the items before them weigh.
+double narrow_to_one_range(std::vector<Weighted>& items, double target) {
+  const auto by_key = [](const Weighted& a, const Weighted& b) {
+    return a.place.key < b.place.key;
+  };
+  const auto [least, most] = std::minmax_element(items.begin(), items.end(), by_key);
+  const float first = least->place.key, width = most->place.key - first;
+  if (!(width > 1e-6f && width < kInfinity)) return 0;
+  constexpr std::size_t kRanges = 256;
+  const auto range_of = [first, scale = kRanges / width](const Weighted& item) {
+    return std::min(kRanges - 1, static_cast<std::size_t>((item.place.key - first) * scale));
+  };
+  std::array<double, kRanges> mass{};
+  std::size_t last = 0;
+  for (const Weighted& item : items) {
+    mass[range_of(item)] += item.weight;
+    last = std::max(last, range_of(item));
+  }
+  double before = 0;
+  std::size_t range = 0;
+  while (range < last && before + mass[range] < target) before += mass[range++];
+  std::erase_if(items, [&](const Weighted& item) { return range_of(item) != range; });
+  return before;
+}
+
+}  // namespace
+
+Place place_of_mass(std::vector<Weighted>& items, double target) {
   const auto by_place = [](const Weighted& a, const Weighted& b) { return a.place < b.place; };
-  double before = 0;  // weight of what stands before `items`
-  while (items.size() > 1) {
+  double before = narrow_to_one_range(items, target);
+  std::span<Weighted> left = items;
+  while (left.size() > 1) {
     // The better half to the front: does it weigh enough?
-    const std::size_t half = items.size() / 2;
-    std::nth_element(items.begin(), items.begin() + static_cast<std::ptrdiff_t>(half), items.end(),
+    const std::size_t half = left.size() / 2;
+    std::nth_element(left.begin(), left.begin() + static_cast<std::ptrdiff_t>(half), left.end(),
                      by_place);
     double mass = 0;
-    for (const Weighted& item : items.first(half)) mass += item.weight;
+    for (const Weighted& item : left.first(half)) mass += item.weight;
     if (before + mass >= target) {
-      items = items.first(half);
+      left = left.first(half);
     } else {
       before += mass;
-      items = items.subspan(half);
+      left = left.subspan(half);
     }
   }
-  return items.front().place;
+  return left.front().place;
 }
 
 }  // namespace pronk

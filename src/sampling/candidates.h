@@ -15,38 +15,6 @@ struct RowScan {
 };
 RowScan scan_row(std::span<const float> logits);
 
-// values[i] = exp(logits[i] - max), and their sum: in double, in an order fixed by the length
-// alone.
-double weigh(std::span<const float> logits, float max, std::span<float> weights);
-
-// Ascending by id; no logit is -infinity. Reused from step to step, so that a step allocates
-// nothing.
-struct Candidates {
-  std::vector<TokenId> ids;
-  std::vector<float> logits;
-  std::vector<float> weights;  // exp(logit - max), once weigh() was called on these logits
-  double total = 0;            // of the weights
-
-  std::size_t size() const { return ids.size(); }
-  void load(std::span<const float> row);
-  float max_logit() const;
-  void weigh();
-
-  // Keeps the candidates whose index satisfies `keep`, in order. Weights are not carried along.
-  template <class Keep>
-  void keep_if(Keep keep) {
-    std::size_t n = 0;
-    for (std::size_t i = 0; i < ids.size(); ++i) {
-      const bool kept = keep(i);
-      ids[n] = ids[i];
-      logits[n] = logits[i];
-      n += kept;
-    }
-    ids.resize(n);
-    logits.resize(n);
-  }
-};
-
 // A place in an order: ascending key, then ascending id.
 struct Place {
   float key = 0;
@@ -54,6 +22,60 @@ struct Place {
   bool operator<(const Place& other) const {
     return key != other.key ? key < other.key : id < other.id;
   }
+};
+
+// Ascending by id. At first they are a whole row, which is neither copied nor written out as a
+// list: banned tokens (-infinity) are in it still and weigh nothing. The first sampler that
+// shortens it makes it a list, of those that are allowed alone. Reused from step to step, so that a
+// step allocates nothing.
+class Candidates {
+ public:
+  // The row stays the caller's, and may be changed, until the next load(); `max` is its largest
+  // logit, not -infinity.
+  void load(std::span<float> row, float max);
+
+  std::size_t size() const { return logits_.size(); }
+  std::span<const float> logits() const { return logits_; }
+  TokenId id(std::size_t i) const { return is_list_ ? ids_[i] : static_cast<TokenId>(i); }
+  Place place(std::size_t i) const { return {-logits_[i], id(i)}; }  // likeliest first
+  float max_logit() const { return max_; }
+
+  // x = (x - max) / temperature: the shift changes no probability, and the largest stays finite
+  // however low the temperature.
+  void divide_by(double temperature);
+
+  // exp(logit - max) of each, until the next call on these candidates; and the sum of all.
+  std::span<const float> weights();
+  double total_weight();
+  // The candidate at the share `u` in [0, 1) of the total weight.
+  std::size_t at_share(double u);
+
+  void keep_at_least(float bar);
+  // Keeps the candidates whose index satisfies `keep`, in order.
+  template <class Keep>
+  void keep_if(Keep keep) {
+    make_list();
+    std::size_t n = 0;
+    for (std::size_t i = 0; i < size(); ++i) {
+      const bool kept = keep(i);
+      ids_[n] = ids_[i];
+      logits_[n] = logits_[i];
+      n += kept;
+    }
+    shorten_to(n);
+  }
+  void make_list();
+
+ private:
+  void shorten_to(std::size_t n);
+
+  bool is_list_ = false;
+  std::span<float> logits_;  // the caller's row, or list_
+  std::vector<TokenId> ids_;
+  std::vector<float> list_;
+  std::vector<float> weights_;
+  std::vector<double> sums_;  // of the weights, by stretches
+  float max_ = 0;
 };
 
 // The k-th place (k >= 1, at most values.size()) of `values` from the largest down, the lower index
@@ -67,7 +89,7 @@ struct Weighted {
 };
 
 // The place of the last item of the shortest beginning, in order, that weighs `target` or more;
-// the last of all when none does. Reorders `items` (not empty). O(n) expected.
-Place place_of_mass(std::span<Weighted> items, double target);
+// the last of all when none does. Keeps of `items` (not empty) what it needs. O(n) expected.
+Place place_of_mass(std::vector<Weighted>& items, double target);
 
 }  // namespace pronk

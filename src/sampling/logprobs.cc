@@ -1,15 +1,14 @@
 #include "sampling/logprobs.h"
 
 #include <algorithm>
-#include <cmath>
 
+#include "kernels/isa.h"
 #include "sampling/candidates.h"
 
 namespace pronk {
 
-double log_sum_exp(std::span<const float> logits, float max) {
-  std::vector<float> weights(logits.size());
-  return max + std::log(weigh(logits, max, weights));
+double log_sum_exp(std::span<const float> logits) {
+  return kernels::table().vector.logsumexp(logits.data(), static_cast<std::int64_t>(logits.size()));
 }
 
 std::vector<TokenLogprob> top_logprobs(std::span<const float> logits, double log_sum, int n) {

@@ -7,8 +7,8 @@
 
 namespace pronk {
 
-// ln sum exp(x), given their maximum.
-double log_sum_exp(std::span<const float> logits, float max);
+// ln sum exp(x).
+double log_sum_exp(std::span<const float> logits);
 
 // The n likeliest, likeliest first, the lower id first on a tie.
 std::vector<TokenLogprob> top_logprobs(std::span<const float> logits, double log_sum, int n);

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "base/rng.h"
+#include "kernels/isa.h"
 #include "pronk/sampling.h"
 #include "sampling/candidates.h"
 #include "sampling/filters.h"
@@ -23,27 +24,6 @@ double xtc_number(std::uint64_t seed, std::uint64_t position) {
   return random_unit(seed, 2 * position + 1);
 }
 
-// x = (x - max) / temperature: the shift changes no probability, and the largest stays finite
-// however low the temperature.
-void apply_temperature(Candidates& c, double temperature) {
-  const float scale = static_cast<float>(1 / std::max(temperature, 1e-30));
-  const float max = c.max_logit();
-  for (float& x : c.logits) x = (x - max) * scale;
-}
-
-// The candidate at the share `u` in [0, 1) of the total weight.
-std::size_t draw(const Candidates& c, double u) {
-  const double target = u * c.total;
-  double sum = 0;
-  std::size_t last = 0;  // the last with any weight, should rounding leave the sum short
-  for (std::size_t i = 0; i < c.size(); ++i) {
-    if (c.weights[i] > 0) last = i;
-    sum += c.weights[i];
-    if (sum > target) return i;
-  }
-  return last;
-}
-
 }  // namespace
 
 struct Sampler::Impl {
@@ -60,30 +40,31 @@ struct Sampler::Impl {
   double picked_mu = 0;
   Candidates candidates;
 
-  Result<TokenId> choose(std::span<float> logits);
+  Result<TokenId> choose(std::span<float> logits, float max);
   void shorten();
   TokenId draw_mirostat();
 };
 
-// Bias, penalties and DRY change single logits; what follows works on the candidates.
-Result<TokenId> Sampler::Impl::choose(std::span<float> logits) {
+// Bias, penalties and DRY change single logits; what follows works on the candidates. `max` is the
+// largest as the model has it.
+Result<TokenId> Sampler::Impl::choose(std::span<float> logits, float max) {
   for (const auto& [token, bias] : params.logit_bias)
     logits[static_cast<std::size_t>(token)] += bias;
   if (penalties.on()) penalties.apply(logits);
   if (dry.on()) dry.apply(logits);
+  if (!params.logit_bias.empty() || penalties.on() || dry.on()) max = scan_row(logits).max;
 
-  const float max = scan_row(logits).max;
   if (max == -std::numeric_limits<float>::infinity())
     return error(Code::kFailed, "sample: every token is banned; loosen logit_bias");
   if (params.temperature <= 0)
-    return static_cast<TokenId>(std::find(logits.begin(), logits.end(), max) - logits.begin());
+    return static_cast<TokenId>(
+        kernels::table().vector.argmax(logits.data(), static_cast<std::int64_t>(logits.size())));
 
-  candidates.load(logits);
+  candidates.load(logits, max);
   if (params.mirostat == 2) return draw_mirostat();
   shorten();
-  apply_temperature(candidates, params.temperature);
-  candidates.weigh();
-  return candidates.ids[draw(candidates, draw_number(params.seed, position))];
+  candidates.divide_by(params.temperature);
+  return candidates.id(candidates.at_share(draw_number(params.seed, position)));
 }
 
 void Sampler::Impl::shorten() {
@@ -97,13 +78,12 @@ void Sampler::Impl::shorten() {
 }
 
 TokenId Sampler::Impl::draw_mirostat() {
-  apply_temperature(candidates, params.temperature);
+  candidates.divide_by(params.temperature);
   keep_mirostat(candidates, mu);
-  candidates.weigh();
-  const std::size_t i = draw(candidates, draw_number(params.seed, position));
-  const double surprise = -std::log2(candidates.weights[i] / candidates.total);
-  picked_mu = mu - params.mirostat_eta * (surprise - params.mirostat_tau);
-  return candidates.ids[i];
+  const std::size_t i = candidates.at_share(draw_number(params.seed, position));
+  const double share = candidates.weights()[i] / candidates.total_weight();
+  picked_mu = mu - params.mirostat_eta * (-std::log2(share) - params.mirostat_tau);
+  return candidates.id(i);
 }
 
 Sampler::Sampler(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -136,11 +116,11 @@ Result<Picked> Sampler::pick(std::span<float> logits) {
                              scan.bad_index, logits[static_cast<std::size_t>(scan.bad_index)]));
   Picked picked;
   if (impl_->params.num_logprobs < 0) {
-    picked.token = PRONK_TRY(impl_->choose(logits));
+    picked.token = PRONK_TRY(impl_->choose(logits, scan.max));
   } else {
     const std::vector<float> before(logits.begin(), logits.end());
-    const double log_sum = log_sum_exp(before, scan.max);
-    picked.token = PRONK_TRY(impl_->choose(logits));
+    const double log_sum = log_sum_exp(before);
+    picked.token = PRONK_TRY(impl_->choose(logits, scan.max));
     picked.logprob = static_cast<float>(before[static_cast<std::size_t>(picked.token)] - log_sum);
     picked.top = top_logprobs(before, log_sum, impl_->params.num_logprobs);
   }

@@ -5,23 +5,27 @@
 #include <chrono>
 #include <cmath>
 
-#include "sampling/fast_exp.h"
 #include "sampling/logprobs.h"
 #include "twins.h"
 
 namespace pronk {
 namespace {
 
-TEST(FastExp, IsWithinTwoUlpOfExp) {
-  for (float x = -87; x <= 0; x += 0.00037f) {
-    const double exact = std::exp(static_cast<double>(x));
-    const double ulp = std::nextafter(static_cast<float>(exact), 2.0f) - static_cast<float>(exact);
-    ASSERT_NEAR(exp_nonpositive(x), exact, 2 * ulp) << x;
+// A row's candidates, all of them or as a list, and what a filter leaves of them.
+struct Row {
+  explicit Row(std::vector<float> row) : logits(std::move(row)) {
+    c.load(logits, *std::max_element(logits.begin(), logits.end()));
   }
-  EXPECT_EQ(exp_nonpositive(0), 1);
-  EXPECT_EQ(exp_nonpositive(-INFINITY), 0);
-  EXPECT_EQ(exp_nonpositive(-1e30f), 0);
-}
+  std::vector<TokenId> ids() {
+    c.make_list();
+    std::vector<TokenId> ids;
+    for (std::size_t i = 0; i < c.size(); ++i) ids.push_back(c.id(i));
+    return ids;
+  }
+
+  std::vector<float> logits;
+  Candidates c;
+};
 
 // Runs a filter and its twin over many random rows and compares who is left. `margin` says how near
 // the twin's decision was to the other one; where float could not tell them apart the row is left.
@@ -32,14 +36,17 @@ void compare(Filter filter, Twin twin_filter, int rows = 400) {
     const int sizes[] = {1, 2, 3, 17, 100, 1000, 5000};
     const std::vector<float> logits = twin::random_row(rng, sizes[row % 7]);
     const double parameter = std::uniform_real_distribution<double>(0.001, 0.999)(rng);
-    Candidates c;
-    c.load(logits);
-    filter(c, parameter);
     twin::Tokens t = twin::from_row(logits);
     twin_filter(t, parameter);
-    ASSERT_EQ(c.ids, twin::ids(t)) << "row " << row << ", parameter " << parameter;
-    for (std::size_t i = 0; i < c.size(); ++i)
-      ASSERT_EQ(c.logits[i], logits[static_cast<std::size_t>(c.ids[i])]);
+    for (const bool list_first : {false, true}) {
+      Row found(logits);
+      if (list_first) found.c.make_list();
+      filter(found.c, parameter);
+      const std::vector<TokenId> ids = found.ids();
+      ASSERT_EQ(ids, twin::ids(t)) << "row " << row << ", parameter " << parameter;
+      for (std::size_t i = 0; i < ids.size(); ++i)
+        ASSERT_EQ(found.c.logits()[i], logits[static_cast<std::size_t>(ids[i])]);
+    }
   }
 }
 
@@ -77,35 +84,46 @@ TEST(Filters, AtLeastOneIsLeftAtTheLowestSetting) {
   std::mt19937 rng(3);
   const std::vector<float> logits = twin::random_row(rng, 50);
   const std::vector<TokenId> likeliest = {twin::from_row(logits)[0].id};
-  Candidates c;
-  for (auto filter : {keep_top_p, keep_typical}) {
-    c.load(logits);
-    filter(c, 0.0);
-    EXPECT_EQ(c.size(), 1u);
-  }
-  c.load(logits);
-  keep_top_p(c, 0.0);
-  EXPECT_EQ(c.ids, likeliest);
-  c.load(logits);
-  keep_min_p(c, 1.0);
-  EXPECT_EQ(c.ids, likeliest);
-  c.load(logits);
-  keep_mirostat(c, -3);
-  EXPECT_EQ(c.ids, likeliest);
+  const auto left = [&](auto filter, double parameter) {
+    Row row(logits);
+    filter(row.c, parameter);
+    return row.ids();
+  };
+  EXPECT_EQ(left(keep_typical, 0.0).size(), 1u);
+  EXPECT_EQ(left(keep_top_p, 0.0), likeliest);
+  EXPECT_EQ(left(keep_min_p, 1.0), likeliest);
+  EXPECT_EQ(left(keep_mirostat, -3), likeliest);
 }
 
 TEST(Filters, EqualLogitsAreTakenByLowerId) {
-  const std::vector<float> flat(1000, 1.5f);
-  Candidates c;
-  c.load(flat);
-  keep_top_k(c, 3);
-  EXPECT_EQ(c.ids, (std::vector<TokenId>{0, 1, 2}));
-  c.load(flat);
-  keep_top_p(c, 0.0045);
-  EXPECT_EQ(c.ids, (std::vector<TokenId>{0, 1, 2, 3, 4}));
-  c.load(flat);
-  keep_typical(c, 0.0045);
-  EXPECT_EQ(c.ids, (std::vector<TokenId>{0, 1, 2, 3, 4}));
+  const auto left = [](auto filter, auto parameter) {
+    Row row(std::vector<float>(1000, 1.5f));
+    filter(row.c, parameter);
+    return row.ids();
+  };
+  EXPECT_EQ(left(keep_top_k, 3), (std::vector<TokenId>{0, 1, 2}));
+  EXPECT_EQ(left(keep_top_p, 0.0045), (std::vector<TokenId>{0, 1, 2, 3, 4}));
+  EXPECT_EQ(left(keep_typical, 0.0045), (std::vector<TokenId>{0, 1, 2, 3, 4}));
+}
+
+TEST(Filters, AMassIsReachedAtItsPlaceHoweverTheKeysLie) {
+  std::mt19937 rng(21);
+  for (const float spread : {0.0f, 1e-7f, 1.0f, 1e30f})
+    for (int run = 0; run < 50; ++run) {
+      std::vector<Weighted> items;
+      for (int i = 0; i < 300; ++i)
+        items.push_back({{spread * static_cast<float>(rng() % 1000), i},
+                         static_cast<float>(rng() % 8)});  // whole numbers: sums are exact
+      std::vector<Weighted> sorted = items;
+      std::sort(sorted.begin(), sorted.end(),
+                [](const Weighted& a, const Weighted& b) { return a.place < b.place; });
+      const double target = static_cast<double>(rng() % 1200);
+      double sum = 0;
+      std::size_t n = 0;
+      do sum += sorted[n++].weight;
+      while (n < sorted.size() && sum < target);
+      ASSERT_EQ(place_of_mass(items, target).id, sorted[n - 1].place.id) << spread << " " << target;
+    }
 }
 
 TEST(Filters, KthLargestHoldsForRisingRows) {
@@ -121,7 +139,7 @@ TEST(Logprobs, AreTheLogSoftmaxOfTheRow) {
   for (int row = 0; row < 50; ++row) {
     const std::vector<float> logits = twin::random_row(rng, 3000);
     const twin::Tokens t = twin::from_row(logits);
-    const double log_sum = log_sum_exp(logits, static_cast<float>(t[0].logit));
+    const double log_sum = log_sum_exp(logits);
     const std::vector<TokenLogprob> top = top_logprobs(logits, log_sum, 20);
     ASSERT_EQ(top.size(), 20u);
     for (std::size_t i = 0; i < top.size(); ++i) {

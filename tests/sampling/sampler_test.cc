@@ -3,7 +3,9 @@
 
 #include <cmath>
 #include <limits>
+#include <set>
 
+#include "base/rng.h"
 #include "pronk/sampling.h"
 #include "support.h"
 #include "twins.h"
@@ -304,6 +306,53 @@ TEST(Sampler, TheChainRunsInLlamaCppsOrder) {
     std::sort(seen.begin(), seen.end());
     seen.erase(std::unique(seen.begin(), seen.end()), seen.end());
     ASSERT_EQ(seen, twin::ids(t)) << run;
+  }
+}
+
+// Draws from what the twins leave, in the order of ids, as the real one does.
+TokenId twin_draw(twin::Tokens t, double temperature, std::uint64_t seed, std::uint64_t position) {
+  for (twin::Token& x : t) x.logit /= temperature;
+  twin::sort_and_weigh(t);
+  std::sort(t.begin(), t.end(),
+            [](const twin::Token& a, const twin::Token& b) { return a.id < b.id; });
+  const double u = random_unit(seed, 2 * position);
+  double sum = 0;
+  for (const twin::Token& x : t)
+    if ((sum += x.p) > u) return x.id;
+  return t.back().id;
+}
+
+// Whole rows, lists, flat and steep rows, far more tokens than a stretch holds.
+TEST(Sampler, PicksWhatItsPlainTwinPicks) {
+  std::mt19937 rng(31);
+  for (int run = 0; run < 240; ++run) {
+    const int sizes[] = {3, 1023, 1024, 1025, 40000, 128256};
+    const int vocab_size = sizes[run % 6];
+    const std::vector<float> row = twin::random_row(rng, vocab_size);
+    SamplingParams p{.temperature = 0.2 + 0.3 * (run % 5), .seed = rng()};
+    if (run & 1) p.top_k = 1 + static_cast<int>(rng() % 100);
+    if (run & 2) p.top_p = 0.5 + 0.0001 * static_cast<double>(rng() % 5000);
+    if (run & 4) p.min_p = 0.0001 * static_cast<double>(rng() % 1000);
+    if (run & 8) p.repeat_penalty = 1.3;
+    Sampler s = make(p, vocab_size);
+    const std::uint64_t position = rng() % 90;
+    std::vector<float> penalized = row;
+    std::set<TokenId> seen;
+    for (std::uint64_t i = 0; i < position; ++i) {
+      const auto t = static_cast<TokenId>(rng() % static_cast<unsigned>(vocab_size));
+      s.accept(t);
+      if (i + 64 >= position) seen.insert(t);
+    }
+    const auto penalty = static_cast<float>(p.repeat_penalty);
+    for (const TokenId t : seen) {
+      float& x = penalized[static_cast<std::size_t>(t)];
+      x = x > 0 ? x / penalty : x * penalty;
+    }
+    twin::Tokens t = twin::from_row(penalized);
+    if (p.top_k > 0) twin::top_k(t, p.top_k);
+    if (p.top_p < 1) twin::top_p(t, p.top_p);
+    if (p.min_p > 0) twin::min_p(t, p.min_p);
+    ASSERT_EQ(pick(s, row), twin_draw(t, p.temperature, p.seed, position)) << run;
   }
 }
 
