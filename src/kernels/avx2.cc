@@ -7,10 +7,11 @@
 #define PRONK_ISA avx2
 // clang-format off
 #include "kernels/vector.inc.h"
+#include "kernels/attend.inc.h"
 // clang-format on
 
 namespace pronk::kernels {
 extern const LinearKernels kLinearAvx2;
 extern const KernelTable kAvx2;
-const KernelTable kAvx2{"avx2", kLinearAvx2, avx2::kVector};
+const KernelTable kAvx2{"avx2", kLinearAvx2, avx2::kVector, avx2::kAttend};
 }  // namespace pronk::kernels

@@ -7,10 +7,11 @@
 #define PRONK_ISA avx2_vnni
 // clang-format off
 #include "kernels/vector.inc.h"
+#include "kernels/attend.inc.h"
 // clang-format on
 
 namespace pronk::kernels {
 extern const LinearKernels kLinearAvx2Vnni;
 extern const KernelTable kAvx2Vnni;
-const KernelTable kAvx2Vnni{"avx2_vnni", kLinearAvx2Vnni, avx2_vnni::kVector};
+const KernelTable kAvx2Vnni{"avx2_vnni", kLinearAvx2Vnni, avx2_vnni::kVector, avx2_vnni::kAttend};
 }  // namespace pronk::kernels

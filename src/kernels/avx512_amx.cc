@@ -7,10 +7,12 @@
 #define PRONK_ISA avx512_amx
 // clang-format off
 #include "kernels/vector.inc.h"
+#include "kernels/attend.inc.h"
 // clang-format on
 
 namespace pronk::kernels {
 extern const LinearKernels kLinearAvx512Amx;
 extern const KernelTable kAvx512Amx;
-const KernelTable kAvx512Amx{"avx512_amx", kLinearAvx512Amx, avx512_amx::kVector};
+const KernelTable kAvx512Amx{"avx512_amx", kLinearAvx512Amx, avx512_amx::kVector,
+                             avx512_amx::kAttend};
 }  // namespace pronk::kernels

@@ -5,10 +5,11 @@
 #define PRONK_ISA scalar
 // clang-format off
 #include "kernels/vector.inc.h"
+#include "kernels/attend.inc.h"
 // clang-format on
 
 namespace pronk::kernels {
 extern const LinearKernels kLinearScalar;
 extern const KernelTable kScalar;
-const KernelTable kScalar{"scalar", kLinearScalar, scalar::kVector};
+const KernelTable kScalar{"scalar", kLinearScalar, scalar::kVector, scalar::kAttend};
 }  // namespace pronk::kernels

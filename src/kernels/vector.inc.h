@@ -68,12 +68,6 @@ inline Lanes exp_of(Lanes x) {
   return where_less(x, low, all(0), where_less(high, x, all(kInfinity), y));
 }
 
-float exp_of_one(float x) {
-  float y[16];
-  store(y, exp_of(all(x)));
-  return y[0];
-}
-
 void exp_n(const float* x, int64_t n, float* out) {
   map2(x, x, n, out, [](Lanes a, Lanes) { return exp_of(a); });
 }
@@ -150,124 +144,6 @@ void bf16_to_f32(const uint16_t* x, int64_t n, float* out) {
   for (int64_t i = 0; i < n; ++i) {
     const uint32_t bits = (uint32_t)x[i] << 16;
     __builtin_memcpy(out + i, &bits, 4);
-  }
-}
-
-// ---- attention ----
-
-// scores[r][key] = q[r] . k[key] for N rows, a page of 32 keys at a time: keys in lanes, so that
-// each score is one sequential sum over the head's dimensions.
-template <int N, class Stored>
-void score_rows(const AttendSplit& s, int row, int num_keys) {
-  const float* q = s.q + (int64_t)row * s.head_dim;
-  for (int page = 0; page * kPageKeys < num_keys; ++page) {
-    const Stored* keys = (const Stored*)s.pages[page];
-    Lanes sums[N][2];
-    for (int r = 0; r < N; ++r) sums[r][0] = sums[r][1] = all(0);
-    for (int d = 0; d < s.head_dim; ++d, keys += kPageKeys) {
-      const Lanes k0 = load(keys), k1 = load(keys + 16);
-      for (int r = 0; r < N; ++r) {
-        const Lanes a = all(q[r * s.head_dim + d]);
-        sums[r][0] = fma(a, k0, sums[r][0]);
-        sums[r][1] = fma(a, k1, sums[r][1]);
-      }
-    }
-    for (int r = 0; r < N; ++r) {
-      float* out = s.scores + r * kSplitKeys + page * kPageKeys;
-      store(out, sums[r][0]);
-      store(out + 16, sums[r][1]);
-    }
-  }
-}
-
-// scores = exp(scores - max) for the keys the row sees, 0 for the rest of num_keys.
-void weigh_row(float* scores, int num_visible, int num_keys, float* max_out, float* sum_out) {
-  auto visible = [=](int i) {
-    const int left = num_visible - i;
-    if (left >= 16) return load(scores + i);
-    return left > 0 ? load_first(scores + i, left, -kInfinity) : all(-kInfinity);
-  };
-  Lanes largest = all(-kInfinity);
-  for (int i = 0; i < num_visible; i += 16) largest = max(largest, visible(i));
-  const float top = num_visible > 0 ? max_of(largest) : 0;
-  Lanes sum = all(0);
-  for (int i = 0; i < num_keys; i += 16) {
-    const Lanes weight = exp_of(sub(visible(i), all(top)));
-    store(scores + i, weight);
-    sum = add(sum, weight);
-  }
-  *max_out = top;
-  *sum_out = sum_of(sum);
-}
-
-// value[r] = sum over keys of weight v for N rows and W x 16 columns: columns in lanes, keys in
-// order.
-template <int N, int W, class Stored>
-void mix_values(const AttendSplit& s, const AttendState& out, int row, int column, int num_keys) {
-  const int width = padded_head_dim(s.head_dim);
-  Lanes sums[N][W];
-  for (int r = 0; r < N; ++r)
-    for (int w = 0; w < W; ++w) sums[r][w] = all(0);
-  for (int begin = 0; begin < num_keys; begin += kPageKeys) {
-    const Stored* page = (const Stored*)s.pages[begin / kPageKeys];
-    const Stored* values = page + (int64_t)s.head_dim * kPageKeys + column;
-    const int end = num_keys < begin + kPageKeys ? num_keys : begin + kPageKeys;
-    for (int key = begin; key < end; ++key, values += width) {
-      Lanes v[W];
-      for (int w = 0; w < W; ++w) v[w] = load(values + 16 * w);
-      for (int r = 0; r < N; ++r) {
-        const Lanes a = all(s.scores[r * kSplitKeys + key]);
-        for (int w = 0; w < W; ++w) sums[r][w] = fma(a, v[w], sums[r][w]);
-      }
-    }
-  }
-  for (int r = 0; r < N; ++r)
-    for (int w = 0; w < W; ++w)
-      store(out.value + (int64_t)(row + r) * width + column + 16 * w, sums[r][w]);
-}
-
-template <int N, class Stored>
-void attend_rows(const AttendSplit& s, const AttendState& out, int row) {
-  static_assert(N <= kMaxQueryRows);
-  int num_keys = 0;
-  for (int r = row; r < row + N; ++r)
-    num_keys = s.num_visible[r] > num_keys ? s.num_visible[r] : num_keys;
-  score_rows<N, Stored>(s, row, num_keys);
-  for (int r = 0; r < N; ++r)
-    weigh_row(s.scores + r * kSplitKeys, s.num_visible[row + r], num_keys, out.max + row + r,
-              out.sum + row + r);
-  const int width = padded_head_dim(s.head_dim);
-  int column = 0;
-  for (; column + 32 <= width; column += 32)
-    mix_values<N, 2, Stored>(s, out, row, column, num_keys);
-  if (column < width) mix_values<N, 1, Stored>(s, out, row, column, num_keys);
-}
-
-// How many rows go together changes the speed and nothing else.
-template <class Stored>
-void attend(const AttendSplit& s, const AttendState& out) {
-  int row = 0;
-  for (; row + kQueryRows <= s.num_rows; row += kQueryRows)
-    attend_rows<kQueryRows, Stored>(s, out, row);
-  for (; row + 3 <= s.num_rows; row += 3) attend_rows<3, Stored>(s, out, row);
-  for (; row < s.num_rows; ++row) attend_rows<1, Stored>(s, out, row);
-}
-
-void attend_f32(const AttendSplit& s, const AttendState& out) { attend<float>(s, out); }
-void attend_bf16(const AttendSplit& s, const AttendState& out) { attend<uint16_t>(s, out); }
-
-void attend_fold(const AttendState& state, const AttendState& part, int num_rows, int head_dim) {
-  const int width = padded_head_dim(head_dim);
-  for (int r = 0; r < num_rows; ++r) {
-    if (part.sum[r] == 0) continue;  // it saw no key: the sum over one or more is at least 1
-    float* value = state.value + (int64_t)r * width;
-    const float* more = part.value + (int64_t)r * width;
-    const float top = state.max[r] > part.max[r] ? state.max[r] : part.max[r];
-    const float keep = exp_of_one(state.max[r] - top), take = exp_of_one(part.max[r] - top);
-    for (int i = 0; i < width; i += 16)
-      store(value + i, fma(load(more + i), all(take), mul(load(value + i), all(keep))));
-    state.sum[r] = __builtin_fmaf(part.sum[r], take, state.sum[r] * keep);
-    state.max[r] = top;
   }
 }
 
@@ -400,11 +276,9 @@ bool all_finite(const float* x, int64_t n) {
 }  // namespace lanes
 
 constexpr VectorKernels kVector{
-    lanes::rms_norm,    lanes::rope,        lanes::swiglu,      lanes::add_n,
-    lanes::scale_n,     lanes::f32_to_bf16, lanes::bf16_to_f32, lanes::attend_f32,
-    lanes::attend_bf16, lanes::attend_fold, lanes::exp_n,       lanes::largest,
-    lanes::argmax,      lanes::at_least,    lanes::sum_of_exp,  lanes::logsumexp,
-    lanes::softmax,     lanes::all_finite,
+    lanes::rms_norm,    lanes::rope,        lanes::swiglu,    lanes::add_n,   lanes::scale_n,
+    lanes::f32_to_bf16, lanes::bf16_to_f32, lanes::exp_n,     lanes::largest, lanes::argmax,
+    lanes::at_least,    lanes::sum_of_exp,  lanes::logsumexp, lanes::softmax, lanes::all_finite,
 };
 
 }  // namespace

@@ -1,4 +1,4 @@
-// Float loops of the forward pass and of sampling, on raw pointers: norms, rotation, attention,
+// Float loops of the forward pass and of sampling, on raw pointers: norms, rotation,
 // softmax. C headers only (see kernel_table.h).
 //
 // They are written once over 16 lanes (vector.inc.h); an instruction set only says what a lane is.
@@ -9,39 +9,8 @@
 
 namespace pronk::kernels {
 
-// Keys are attended to in splits of this many, at absolute positions: the partial results of splits
-// are folded in order, so that neither threads, nor chunking, nor neighbours can change a bit. A
-// multiple of kPageKeys.
-inline constexpr int kSplitKeys = 512;
-inline constexpr int kPageKeys = 32;
-
-// Rows of q whose scores a kernel holds at once, at most.
-inline constexpr int kMaxQueryRows = 8;
-
 // exp() over the vocabulary is summed up in stretches of this many values.
 inline constexpr int kExpStretch = 1024;
-
-// Columns of a value row in a page: head_dim, rounded up to whole lanes; the rest is zero.
-constexpr int padded_head_dim(int head_dim) { return (head_dim + 15) / 16 * 16; }
-
-// One split of one kv head for some query rows. A page is keys [head_dim][32], then values
-// [32][padded_head_dim], in float or bfloat16.
-struct AttendSplit {
-  const float* q;            // [num_rows][head_dim], already divided by sqrt(head_dim)
-  const int* num_visible;    // [num_rows] how many of the split's keys each row sees
-  const void* const* pages;  // of the split, as many as the largest num_visible needs
-  float* scores;             // scratch [kMaxQueryRows][kSplitKeys]
-  int num_rows;
-  int head_dim;
-};
-
-// Softmax so far of some query rows: value = sum exp(score - max) v, to be divided by sum at the
-// end. A row that saw no key has sum 0.
-struct AttendState {
-  float* value;  // [num_rows][padded_head_dim]
-  float* max;    // [num_rows]
-  float* sum;    // [num_rows]
-};
 
 struct VectorKernels {
   // out = x / sqrt(mean(x²) + eps) * weight; out may be x.
@@ -55,12 +24,6 @@ struct VectorKernels {
   // Rounds to nearest, ties to even; NaN stays NaN.
   void (*f32_to_bf16)(const float* x, int64_t n, uint16_t* out);
   void (*bf16_to_f32)(const uint16_t* x, int64_t n, float* out);
-
-  void (*attend_f32)(const AttendSplit& split, const AttendState& out);
-  void (*attend_bf16)(const AttendSplit& split, const AttendState& out);
-  // state = state and then part, of the split that follows; rows whose part saw no key stay.
-  void (*attend_fold)(const AttendState& state, const AttendState& part, int num_rows,
-                      int head_dim);
 
   // out = exp(x), at most 2 ulp off; below -87.33 it is 0, above 88.72 infinity.
   void (*exp)(const float* x, int64_t n, float* out);

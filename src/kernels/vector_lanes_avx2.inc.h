@@ -4,7 +4,7 @@ struct Lanes {
   __m256 lo, hi;
 };
 
-constexpr int kQueryRows = 2;  // query rows whose scores are computed together
+constexpr int kAccumulators = 4;  // lanes that a product of matrices adds up at a time
 
 static inline Lanes load(const float* p) { return {_mm256_loadu_ps(p), _mm256_loadu_ps(p + 8)}; }
 static inline void store(float* p, Lanes a) {
@@ -22,12 +22,16 @@ static inline void store_first(float* p, Lanes a, int n) {
   store(buffer, a);
   for (int i = 0; i < n; ++i) p[i] = buffer[i];
 }
-static inline Lanes load(const uint16_t* p) {  // bfloat16
-  const __m256i both = _mm256_loadu_si256((const __m256i*)p);
-  const __m256i lo = _mm256_cvtepu16_epi32(_mm256_castsi256_si128(both));
-  const __m256i hi = _mm256_cvtepu16_epi32(_mm256_extracti128_si256(both, 1));
-  return {_mm256_castsi256_ps(_mm256_slli_epi32(lo, 16)),
-          _mm256_castsi256_ps(_mm256_slli_epi32(hi, 16))};
+// Of 16 pairs of bfloat16, the first or the second of each.
+static inline Lanes low_halves(const uint32_t* p) {
+  const __m256i* pairs = (const __m256i*)p;
+  return {_mm256_castsi256_ps(_mm256_slli_epi32(_mm256_loadu_si256(pairs), 16)),
+          _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_loadu_si256(pairs + 1), 16))};
+}
+static inline Lanes high_halves(const uint32_t* p) {
+  const __m256 mask = _mm256_castsi256_ps(_mm256_set1_epi32((int)0xffff0000u));
+  return {_mm256_and_ps(_mm256_loadu_ps((const float*)p), mask),
+          _mm256_and_ps(_mm256_loadu_ps((const float*)p + 8), mask)};
 }
 static inline Lanes all(float x) { return {_mm256_set1_ps(x), _mm256_set1_ps(x)}; }
 static inline Lanes add(Lanes a, Lanes b) {
@@ -72,6 +76,8 @@ static inline bool any_at_least(Lanes a, Lanes bar) {
   const __m256 lo = _mm256_cmp_ps(a.lo, bar.lo, _CMP_GE_OQ);
   return _mm256_movemask_ps(_mm256_or_ps(lo, _mm256_cmp_ps(a.hi, bar.hi, _CMP_GE_OQ))) != 0;
 }
+// a 2^n for whole n in [-126, 127].
+static inline Lanes times_power(Lanes a, Lanes n) { return mul(a, power_of_two(n)); }
 static inline bool any_nan(Lanes a) {
   return _mm256_movemask_ps(_mm256_cmp_ps(a.lo, a.lo, _CMP_UNORD_Q)) |
          _mm256_movemask_ps(_mm256_cmp_ps(a.hi, a.hi, _CMP_UNORD_Q));

@@ -2,7 +2,7 @@
 
 using Lanes = __m512;
 
-constexpr int kQueryRows = 8;  // query rows whose scores are computed together: 16 accumulators
+constexpr int kAccumulators = 24;  // lanes that a product of matrices adds up at a time
 
 static inline Lanes load(const float* p) { return _mm512_loadu_ps(p); }
 static inline void store(float* p, Lanes a) { _mm512_storeu_ps(p, a); }
@@ -13,9 +13,13 @@ static inline Lanes load_first(const float* p, int n, float fill) {
 static inline void store_first(float* p, Lanes a, int n) {
   _mm512_mask_storeu_ps(p, (__mmask16)((1u << n) - 1), a);
 }
-static inline Lanes load(const uint16_t* p) {  // bfloat16
-  const __m512i wide = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i*)p));
-  return _mm512_castsi512_ps(_mm512_slli_epi32(wide, 16));
+// Of 16 pairs of bfloat16, the first or the second of each.
+static inline Lanes low_halves(const uint32_t* p) {
+  return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_loadu_si512(p), 16));
+}
+static inline Lanes high_halves(const uint32_t* p) {
+  return _mm512_castsi512_ps(
+      _mm512_and_si512(_mm512_loadu_si512(p), _mm512_set1_epi32((int)0xffff0000u)));
 }
 static inline Lanes all(float x) { return _mm512_set1_ps(x); }
 static inline Lanes add(Lanes a, Lanes b) { return _mm512_add_ps(a, b); }
@@ -42,4 +46,5 @@ static inline Lanes power_of_two(Lanes n) {
 static inline bool any_at_least(Lanes a, Lanes bar) {
   return _mm512_cmp_ps_mask(a, bar, _CMP_GE_OQ) != 0;
 }
+static inline Lanes times_power(Lanes a, Lanes n) { return _mm512_scalef_ps(a, n); }  // a 2^n
 static inline bool any_nan(Lanes a) { return _mm512_cmp_ps_mask(a, a, _CMP_UNORD_Q) != 0; }

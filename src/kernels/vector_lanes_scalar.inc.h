@@ -5,7 +5,7 @@ struct Lanes {
   float v[16];
 };
 
-constexpr int kQueryRows = 2;  // query rows whose scores are computed together
+constexpr int kAccumulators = 4;  // lanes that a product of matrices adds up at a time
 
 static inline Lanes load(const float* p) {
   Lanes r;
@@ -24,15 +24,20 @@ static inline Lanes load_first(const float* p, int n, float fill) {
 static inline void store_first(float* p, Lanes a, int n) {
   for (int i = 0; i < n; ++i) p[i] = a.v[i];
 }
-static inline float bf16_value(uint16_t bits) {
-  uint32_t wide = (uint32_t)bits << 16;
+static inline float float_of_bits(uint32_t bits) {
   float f;
-  __builtin_memcpy(&f, &wide, 4);
+  __builtin_memcpy(&f, &bits, 4);
   return f;
 }
-static inline Lanes load(const uint16_t* p) {  // bfloat16
+// Of 16 pairs of bfloat16, the first or the second of each.
+static inline Lanes low_halves(const uint32_t* p) {
   Lanes r;
-  for (int i = 0; i < 16; ++i) r.v[i] = bf16_value(p[i]);
+  for (int i = 0; i < 16; ++i) r.v[i] = float_of_bits(p[i] << 16);
+  return r;
+}
+static inline Lanes high_halves(const uint32_t* p) {
+  Lanes r;
+  for (int i = 0; i < 16; ++i) r.v[i] = float_of_bits(p[i] & 0xffff0000u);
   return r;
 }
 static inline Lanes all(float x) {
@@ -90,6 +95,8 @@ static inline bool any_at_least(Lanes a, Lanes bar) {
   for (int i = 0; i < 16; ++i) any |= a.v[i] >= bar.v[i];
   return any;
 }
+// a 2^n for whole n in [-126, 127].
+static inline Lanes times_power(Lanes a, Lanes n) { return mul(a, power_of_two(n)); }
 static inline bool any_nan(Lanes a) {
   for (int i = 0; i < 16; ++i)
     if (a.v[i] != a.v[i]) return true;

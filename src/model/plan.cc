@@ -35,7 +35,8 @@ int context_that_fits(const LlamaConfig& c, std::int64_t bytes, std::int64_t byt
 }  // namespace
 
 KvShape kv_shape(const LlamaConfig& c, Precision precision) {
-  return {c.num_layers, c.num_kv_heads, c.head_dim, precision != Precision::kFp32};
+  return {c.num_layers, c.num_kv_heads, c.head_dim,
+          precision == Precision::kFp32 ? kernels::KvType::kF32 : kernels::KvType::kBF16};
 }
 
 std::int64_t step_arena_bytes(const LlamaConfig& c, const LlamaWeights& weights,

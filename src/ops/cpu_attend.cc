@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <numbers>
 
 #include "ops/cpu_ops.h"
 
@@ -18,24 +19,32 @@ using kernels::kSplitKeys;
 
 // What stays the same during one attend.
 struct Attention {
-  const kernels::VectorKernels& kernels;
+  const kernels::AttendKernels& kernels;
+  const kernels::VectorKernels& vector;
   Tensor q, y;
   KvLayer kv;
-  int head_dim, num_heads, group;  // query heads to each kv head
+  int head_dim, group;  // query heads to each kv head
 
+  const kernels::CacheKernels& cache() const {
+    return kernels.cache[static_cast<std::size_t>(kv.shape.type)];
+  }
   int position(const AttendUnit& u, int token) const { return u.sequence->start + u.first + token; }
+  int row(const AttendUnit& u, int token) const { return u.sequence->first_row + u.first + token; }
+  const void* page(const AttendUnit& u, int i) const {
+    return kv.head(u.sequence->pages[static_cast<std::size_t>(i)], u.kv_head);
+  }
   int num_rows(const AttendUnit& u) const { return u.num_tokens * group; }
   int num_splits(const AttendUnit& u) const {
     return position(u, u.num_tokens - 1) / kSplitKeys + 1;
   }
 
-  // The unit's queries: each token's heads that share the kv head, divided by √K.
+  // The unit's queries: each token's heads that share the kv head.
   void gather(const AttendUnit& u, AttendBuffers& b) const {
-    const float scale = 1.0f / std::sqrt(static_cast<float>(head_dim));
-    const std::int64_t width = std::int64_t{group} * head_dim;
-    for (int t = 0; t < u.num_tokens; ++t)
-      kernels.scale(q.row(u.sequence->first_row + u.first + t) + u.kv_head * width, scale, width,
-                    b.q + t * width);
+    const double factor = std::numbers::log2e / std::sqrt(static_cast<double>(head_dim));
+    const std::int64_t bytes = kernels::kv_query_bytes(kv.shape.type, head_dim);
+    for (int r = 0; r < num_rows(u); ++r)
+      cache().take_query(q.row(row(u, r / group)) + (u.kv_head * group + r % group) * head_dim,
+                         static_cast<float>(factor), head_dim, b.q + r * bytes);
   }
 
   // What the unit's rows see of one split.
@@ -46,28 +55,24 @@ struct Attention {
       b.num_visible[r] = std::clamp(position(u, r / group) + 1 - begin, 0, kSplitKeys);
     const int num_keys = std::min(position(u, u.num_tokens - 1) + 1 - begin, kSplitKeys);
     for (int p = 0; p * kKvPageTokens < num_keys; ++p)
-      b.pages[p] = kv.head(u.sequence->pages[static_cast<std::size_t>(begin / kKvPageTokens + p)],
-                           u.kv_head);
-    const kernels::AttendSplit s{b.q, b.num_visible, b.pages, b.scores, num_rows(u), head_dim};
-    (kv.shape.bf16 ? kernels.attend_bf16 : kernels.attend_f32)(s, out);
+      b.pages[p] = page(u, begin / kKvPageTokens + p);
+    cache().attend({b.q, b.num_visible, b.pages, b.scores, b.weights, num_rows(u), head_dim}, out);
   }
 
   // state = split `split`, or state and then it.
   void fold(const AttendUnit& u, int split, const AttendState& part,
             const AttendState& state) const {
-    if (split > 0) return kernels.attend_fold(state, part, num_rows(u), head_dim);
+    if (split > 0) return kernels.fold(state, part, num_rows(u), head_dim);
     std::copy_n(part.value, num_rows(u) * kernels::padded_head_dim(head_dim), state.value);
     std::copy_n(part.max, num_rows(u), state.max);
     std::copy_n(part.sum, num_rows(u), state.sum);
   }
 
   void write(const AttendUnit& u, const AttendState& state) const {
-    for (int r = 0; r < num_rows(u); ++r) {
-      const int head = u.kv_head * group + r % group;
-      kernels.scale(state.value + static_cast<std::int64_t>(r) * kernels::padded_head_dim(head_dim),
-                    1.0f / state.sum[r], head_dim,
-                    y.row(u.sequence->first_row + u.first + r / group) + head * head_dim);
-    }
+    for (int r = 0; r < num_rows(u); ++r)
+      vector.scale(state.value + static_cast<std::int64_t>(r) * kernels::padded_head_dim(head_dim),
+                   1.0f / state.sum[r], head_dim,
+                   y.row(row(u, r / group)) + (u.kv_head * group + r % group) * head_dim);
   }
 
   void whole_unit(const AttendUnit& u, AttendBuffers& b) const {
@@ -81,76 +86,54 @@ struct Attention {
 
   // Threads share the splits of a unit, as many at a time as there is room for.
   void shared_unit(const AttendUnit& u, const AttendWorkspace& work, ThreadPool& pool) const {
-    const int num_parts = static_cast<int>(work.parts.size());
+    const int num_parts = work.parts.num_rows / num_rows(u);
     for (int first = 0; first < num_splits(u); first += num_parts) {
       const int count = std::min(num_parts, num_splits(u) - first);
       const auto item = [&](int i, int thread) {
         AttendBuffers& b = work.thread[static_cast<std::size_t>(thread)];
         gather(u, b);
-        attend_split(u, first + i, b, work.parts[static_cast<std::size_t>(i)]);
+        attend_split(u, first + i, b, work.parts.at(i, num_rows(u)));
       };
       pool.run(count, std::ref(item));
       for (int i = 0; i < count; ++i)
-        fold(u, first + i, work.parts[static_cast<std::size_t>(i)], work.thread[0].state);
+        fold(u, first + i, work.parts.at(i, num_rows(u)), work.thread[0].state);
     }
     write(u, work.thread[0].state);
   }
+
+  void store(const AttendUnit& u, Tensor k, Tensor v) const {
+    const int first = position(u, 0);
+    cache().store(
+        {.keys = k.row(row(u, 0)) + u.kv_head * head_dim,
+         .values = v.row(row(u, 0)) + u.kv_head * head_dim,
+         .stride = k.columns,
+         .first_slot = first % kKvPageTokens,
+         .num_tokens = u.num_tokens,
+         .head_dim = head_dim},
+        kv.head(u.sequence->pages[static_cast<std::size_t>(first / kKvPageTokens)], u.kv_head));
+  }
 };
 
-int list_units(const Batch& batch, int num_kv_heads, AttendUnit* units) {
-  int n = 0;
+// Sequences are cut where pages end: no two units write to one page of one head.
+std::span<const AttendUnit> list_units(const Batch& batch, int num_kv_heads, AttendUnit* units) {
+  std::size_t n = 0;
   for (const BatchSequence& s : batch.sequences)
-    for (int first = 0; first < s.num_rows; first += kAttendUnitTokens)
-      for (int g = 0; g < num_kv_heads; ++g)
-        units[n++] = {&s, g, first, std::min(kAttendUnitTokens, s.num_rows - first)};
-  return n;
-}
-
-// One token's key or value of one head as it is stored.
-void store_key(const float* k, int head_dim, int slot, bool bf16,
-               const kernels::VectorKernels& kernels, std::byte* head) {
-  if (bf16) {
-    auto* out = reinterpret_cast<std::uint16_t*>(head) + slot;
-    std::uint16_t part[64];
-    for (int begin = 0; begin < head_dim; begin += 64) {
-      const int count = std::min(64, head_dim - begin);
-      kernels.f32_to_bf16(k + begin, count, part);
-      for (int d = 0; d < count; ++d) out[(begin + d) * kKvPageTokens] = part[d];
+    for (int first = 0, count = 0; first < s.num_rows; first += count) {
+      count = std::min(kKvPageTokens - (s.start + first) % kKvPageTokens, s.num_rows - first);
+      for (int g = 0; g < num_kv_heads; ++g) units[n++] = {&s, g, first, count};
     }
-  } else {
-    auto* out = reinterpret_cast<float*>(head) + slot;
-    for (int d = 0; d < head_dim; ++d) out[d * kKvPageTokens] = k[d];
-  }
+  return {units, n};
 }
 
-void store_value(const float* v, int head_dim, int slot, bool bf16,
-                 const kernels::VectorKernels& kernels, std::byte* head) {
-  const std::int64_t at = std::int64_t{head_dim} * kKvPageTokens +
-                          std::int64_t{slot} * kernels::padded_head_dim(head_dim);
-  if (bf16)
-    kernels.f32_to_bf16(v, head_dim, reinterpret_cast<std::uint16_t*>(head) + at);
-  else
-    std::copy_n(v, head_dim, reinterpret_cast<float*>(head) + at);
+// Whether threads should go through the splits of unit after unit together. Many units balance by
+// themselves; of few, those with many splits balance better when cut.
+bool shares_splits(int num_units, int most_splits, int num_threads) {
+  const auto rounds = [&](int items) { return (items + num_threads - 1) / num_threads; };
+  return num_threads > 1 && num_units < 8 * num_threads &&
+         num_units * rounds(most_splits) <= rounds(num_units) * most_splits;
 }
 
 }  // namespace
-
-void CpuOps::store(Tensor k, Tensor v, const Batch& batch, KvLayer kv) {
-  const int num_kv_heads = kv.shape.num_kv_heads, head_dim = kv.shape.head_dim;
-  const auto item = [&](int i, int) {
-    const BatchSequence& s = batch.sequences[static_cast<std::size_t>(i / num_kv_heads)];
-    const int g = i % num_kv_heads;
-    for (int t = 0; t < s.num_rows; ++t) {
-      const int position = s.start + t, slot = position % kKvPageTokens;
-      std::byte* head = kv.head(s.pages[static_cast<std::size_t>(position / kKvPageTokens)], g);
-      store_key(k.row(s.first_row + t) + g * head_dim, head_dim, slot, kv.shape.bf16, table_.vector,
-                head);
-      store_value(v.row(s.first_row + t) + g * head_dim, head_dim, slot, kv.shape.bf16,
-                  table_.vector, head);
-    }
-  };
-  pool_.run(static_cast<int>(batch.sequences.size()) * num_kv_heads, std::ref(item));
-}
 
 Tensor CpuOps::attend(Tensor q, Tensor k, Tensor v, const Batch& batch, KvLayer kv) {
   const KvShape& shape = kv.shape;
@@ -160,20 +143,26 @@ Tensor CpuOps::attend(Tensor q, Tensor k, Tensor v, const Batch& batch, KvLayer 
   PRONK_CHECK(k.columns == shape.num_kv_heads * shape.head_dim && v.columns == k.columns &&
                   num_heads % shape.num_kv_heads == 0,
               "k and v have the cache's heads");
-  store(k, v, batch, kv);
   const Tensor y = memory_.take(q.rows, q.columns);
   ArenaScope scope(memory_.arena());
   const AttendWorkspace work = memory_.take_attend_workspace(q.rows, num_heads, shape);
+  const std::span units = list_units(batch, shape.num_kv_heads, work.units);
+  const int num_units = static_cast<int>(units.size());
   const Attention a{
-      table_.vector, q, y, kv, shape.head_dim, num_heads, num_heads / shape.num_kv_heads};
-  const int num_units = list_units(batch, shape.num_kv_heads, work.units);
-  if (num_units >= 2 * pool_.num_threads()) {
-    const auto item = [&](int i, int thread) {
-      a.whole_unit(work.units[i], work.thread[static_cast<std::size_t>(thread)]);
-    };
-    pool_.run(num_units, std::ref(item));
+      table_.attend, table_.vector, q, y, kv, shape.head_dim, num_heads / shape.num_kv_heads};
+
+  const auto store = [&](int i, int) { a.store(units[static_cast<std::size_t>(i)], k, v); };
+  pool_.run(num_units, std::ref(store));
+  int most_splits = 0;
+  for (const AttendUnit& u : units) most_splits = std::max(most_splits, a.num_splits(u));
+  if (shares_splits(num_units, most_splits, pool_.num_threads())) {
+    for (const AttendUnit& u : units) a.shared_unit(u, work, pool_);
   } else {
-    for (int i = 0; i < num_units; ++i) a.shared_unit(work.units[i], work, pool_);
+    const auto attend = [&](int i, int thread) {
+      a.whole_unit(units[static_cast<std::size_t>(i)],
+                   work.thread[static_cast<std::size_t>(thread)]);
+    };
+    pool_.run(num_units, std::ref(attend));
   }
   return y;
 }

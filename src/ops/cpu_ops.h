@@ -36,7 +36,6 @@ class CpuOps {
 
  private:
   const kernels::Activations& prepare(Tensor x, kernels::ActivationKind kind);
-  void store(Tensor k, Tensor v, const Batch& batch, KvLayer kv);
 
   const kernels::KernelTable& table_;
   ThreadPool& pool_;

@@ -1,17 +1,8 @@
 #include "ops/kv_cache.h"
 
-#include "kernels/vector_kernels.h"
-
 namespace pronk {
 
 static_assert(kKvPageTokens == kernels::kPageKeys);
-
-std::int64_t KvShape::head_bytes() const {
-  return static_cast<std::int64_t>(kKvPageTokens) *
-         (head_dim + kernels::padded_head_dim(head_dim)) * value_bytes();
-}
-
-std::int64_t KvShape::page_bytes() const { return head_bytes() * num_kv_heads * num_layers; }
 
 Result<KvCache> KvCache::create(const KvShape& shape, int num_pages) {
   KvCache cache(shape, num_pages);

@@ -1,14 +1,13 @@
 // The paged key/value cache: pages of kKvPageTokens tokens, in the order that the attention kernels
 // read them.
 //
-// One kv head's part of a page, in float or bfloat16:
-//   keys    [head_dim][32 tokens]             a key is a column: 16 keys fill a register
-//   values  [32 tokens][padded head_dim]      rounded up to 16 columns; the rest is zero
-// A page of a layer is its num_kv_heads parts; a layer is all its pages; the cache is all layers.
+// A page of a layer is its num_kv_heads parts, laid out as kernels/attend_kernels.h has it; a layer
+// is all its pages; the cache is all layers.
 #pragma once
 #include <cstddef>
 #include <cstdint>
 
+#include "kernels/attend_kernels.h"
 #include "ops/batch.h"
 #include "ops/memory.h"
 #include "pronk/result.h"
@@ -17,11 +16,10 @@ namespace pronk {
 
 struct KvShape {
   int num_layers = 0, num_kv_heads = 0, head_dim = 0;
-  bool bf16 = true;
+  kernels::KvType type = kernels::KvType::kBF16;
 
-  int value_bytes() const { return bf16 ? 2 : 4; }
-  std::int64_t head_bytes() const;  // of a page, one layer
-  std::int64_t page_bytes() const;  // of a page, all layers
+  std::int64_t head_bytes() const { return kernels::kv_head_bytes(type, head_dim); }
+  std::int64_t page_bytes() const { return head_bytes() * num_kv_heads * num_layers; }
 };
 
 // One layer's pages; a view.

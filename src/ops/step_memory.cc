@@ -1,5 +1,7 @@
 #include "ops/step_memory.h"
 
+#include <algorithm>
+
 namespace pronk {
 
 void StepMemory::begin(int num_tokens, int head_dim) {
@@ -64,27 +66,24 @@ kernels::AttendState StepMemory::take_state(int rows, int head_dim) {
 
 AttendWorkspace StepMemory::take_attend_workspace(int num_tokens, int num_heads,
                                                   const KvShape& shape) {
-  const int rows = kAttendUnitTokens * (num_heads / shape.num_kv_heads);
-  const int num_parts = 4 * num_threads_;
+  const int rows = std::min(num_tokens, kKvPageTokens) * (num_heads / shape.num_kv_heads);
+  constexpr std::int64_t kScores = kernels::kMaxQueryRows * kernels::kSplitKeys;
   AttendWorkspace w{};
   w.units = arena_.take_array<AttendUnit>(std::int64_t{num_tokens} * shape.num_kv_heads);
   auto* threads = arena_.take_array<AttendBuffers>(num_threads_);
-  auto* parts = arena_.take_array<kernels::AttendState>(num_parts);
   for (int i = 0; i < num_threads_; ++i) {
-    const AttendBuffers b{arena_.take_array<float>(std::int64_t{rows} * shape.head_dim),
+    const AttendBuffers b{arena_.take(rows * kernels::kv_query_bytes(shape.type, shape.head_dim)),
                           arena_.take_array<int>(rows),
                           arena_.take_array<const void*>(kernels::kSplitKeys / kernels::kPageKeys),
-                          arena_.take_array<float>(kernels::kMaxQueryRows * kernels::kSplitKeys),
+                          arena_.take_array<float>(kScores),
+                          arena_.take_array<float>(kScores),
                           take_state(rows, shape.head_dim),
                           take_state(rows, shape.head_dim)};
     if (arena_.size() > 0) threads[i] = b;
   }
-  for (int i = 0; i < num_parts; ++i) {
-    const kernels::AttendState part = take_state(rows, shape.head_dim);
-    if (arena_.size() > 0) parts[i] = part;
-  }
   w.thread = {threads, static_cast<std::size_t>(num_threads_)};
-  w.parts = {parts, static_cast<std::size_t>(num_parts)};
+  const int part_rows = 4 * num_threads_ * kKvPageTokens * (num_heads / shape.num_kv_heads);
+  w.parts = {take_state(part_rows, shape.head_dim), part_rows, shape.head_dim};
   return w;
 }
 

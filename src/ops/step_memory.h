@@ -8,7 +8,6 @@
 #pragma once
 #include <span>
 
-#include "kernels/vector_kernels.h"
 #include "ops/batch.h"
 #include "ops/kv_cache.h"
 #include "ops/linear.h"
@@ -17,28 +16,41 @@
 
 namespace pronk {
 
-// What one thread needs to attend for the rows of one unit of work.
-struct AttendBuffers {
-  float* q;            // [rows, head_dim]
-  int* num_visible;    // [rows]
-  const void** pages;  // [kSplitKeys / kPageKeys]
-  float* scores;       // [kMaxQueryRows, kSplitKeys]
-  kernels::AttendState part, state;
-};
-
-// Tokens of one sequence whose query heads, all that share one kv head, are one unit of work.
+// The tokens of one sequence in one page, with the query heads that share one kv head: what is
+// stored, and then attended for, at once.
 struct AttendUnit {
   const BatchSequence* sequence;
   int kv_head;
   int first;  // token of the sequence's rows
   int num_tokens;
 };
-inline constexpr int kAttendUnitTokens = 16;
+
+// What one thread needs to attend for the rows of one unit.
+struct AttendBuffers {
+  std::byte* q;        // [rows] queries in the cache's numbers
+  int* num_visible;    // [rows]
+  const void** pages;  // [kSplitKeys / kPageKeys]
+  float* scores;       // [kMaxQueryRows, kSplitKeys]
+  float* weights;      // the same, in the cache's numbers
+  kernels::AttendState part, state;
+};
+
+// Partial results of splits that are computed side by side, `num_rows` of them in all.
+struct AttendParts {
+  kernels::AttendState rows;
+  int num_rows, head_dim;
+
+  // Of the parts of `rows_each` rows, the i-th.
+  kernels::AttendState at(int i, int rows_each) const {
+    const std::int64_t row = std::int64_t{i} * rows_each;
+    return {rows.value + row * kernels::padded_head_dim(head_dim), rows.max + row, rows.sum + row};
+  }
+};
 
 struct AttendWorkspace {
-  AttendUnit* units;                      // [T · G]
-  std::span<AttendBuffers> thread;        // one for each
-  std::span<kernels::AttendState> parts;  // of splits that are computed side by side
+  AttendUnit* units;                // [T · G]
+  std::span<AttendBuffers> thread;  // one for each
+  AttendParts parts;
 };
 
 // One step at a time; one thread.

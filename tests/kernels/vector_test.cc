@@ -9,33 +9,16 @@
 #include <numeric>
 #include <vector>
 
-#include "base/rng.h"
 #include "kernels/isa.h"
+#include "kernels/random_values.h"
 
 namespace pronk {
 namespace {
 
-using kernels::AttendSplit;
-using kernels::AttendState;
 using kernels::KernelTable;
-using kernels::kMaxQueryRows;
-using kernels::kPageKeys;
-using kernels::kSplitKeys;
-using kernels::padded_head_dim;
 
 constexpr float kInf = std::numeric_limits<float>::infinity();
 constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
-
-// Near-normal values: a sum of uniforms.
-std::vector<float> random_values(std::int64_t n, std::uint64_t seed, double scale = 1) {
-  std::vector<float> v(static_cast<std::size_t>(n));
-  for (std::size_t i = 0; i < v.size(); ++i) {
-    double sum = -2;
-    for (std::uint64_t j = 0; j < 4; ++j) sum += random_unit(seed, i * 4 + j);
-    v[i] = static_cast<float>(sum * 1.7 * scale);
-  }
-  return v;
-}
 
 const KernelTable& scalar() { return *kernels::usable_tables().back(); }
 
@@ -188,137 +171,6 @@ TEST(VectorKernels, ReductionsOverTheVocabulary) {
     EXPECT_NEAR(std::accumulate(p.begin(), p.end(), 0.0), 1, 1e-6);
     EXPECT_NEAR(p[static_cast<std::size_t>(best)], 1 / sum, 1e-6);
   }
-}
-
-// Keys and values of one kv head in pages, as float or bfloat16 (then exactly representable).
-struct Pages {
-  int head_dim, num_keys;
-  std::vector<float> keys, values;               // [num_keys, head_dim]
-  std::vector<std::vector<float>> f32;           // pages
-  std::vector<std::vector<std::uint16_t>> bf16;  // pages
-
-  Pages(int k, int n)
-      : head_dim(k),
-        num_keys(n),
-        keys(random_values(std::int64_t{n} * k, 8)),
-        values(random_values(std::int64_t{n} * k, 9)) {
-    for (auto* v : {&keys, &values})
-      for (float& x : *v) x = std::bit_cast<float>(std::bit_cast<std::uint32_t>(x) & 0xffff0000u);
-    const int width = padded_head_dim(k), size = kPageKeys * (k + width);
-    for (int begin = 0; begin < n; begin += kPageKeys) {
-      std::vector<float> page(static_cast<std::size_t>(size), 0.0f);
-      for (int i = 0; i < kPageKeys; ++i)
-        for (int d = 0; d < k; ++d) {
-          // What lies beyond the keys that exist must never matter, whatever it is.
-          const bool exists = begin + i < n;
-          const auto from = static_cast<std::size_t>((begin + i) * k + d);
-          page[static_cast<std::size_t>(d * kPageKeys + i)] = exists ? keys[from] : kNan;
-          page[static_cast<std::size_t>(k * kPageKeys + i * width + d)] =
-              exists ? values[from] : kNan;
-        }
-      std::vector<std::uint16_t> small(page.size());
-      scalar().vector.f32_to_bf16(page.data(), size, small.data());
-      f32.push_back(std::move(page));
-      bf16.push_back(std::move(small));
-    }
-  }
-};
-
-// [rows][padded] values divided by their sums.
-std::vector<float> attend(const kernels::VectorKernels& k, const Pages& pages,
-                          const std::vector<float>& q, const std::vector<int>& visible, bool bf16) {
-  const int rows = static_cast<int>(visible.size()), width = padded_head_dim(pages.head_dim);
-  std::vector<const void*> pointers;
-  for (std::size_t i = 0; i < pages.f32.size(); ++i)
-    pointers.push_back(bf16 ? static_cast<const void*>(pages.bf16[i].data()) : pages.f32[i].data());
-  std::vector<float> scores(kMaxQueryRows * kSplitKeys),
-      out(static_cast<std::size_t>(rows * width)), max(visible.size()), sum(visible.size());
-  const AttendSplit split{q.data(),      visible.data(), pointers.data(),
-                          scores.data(), rows,           pages.head_dim};
-  (bf16 ? k.attend_bf16 : k.attend_f32)(split, {out.data(), max.data(), sum.data()});
-  for (int r = 0; r < rows; ++r)
-    for (int i = 0; i < width; ++i) {
-      float& x = out[static_cast<std::size_t>(r * width + i)];
-      x = visible[static_cast<std::size_t>(r)] ? x / sum[static_cast<std::size_t>(r)] : x;
-    }
-  return out;
-}
-
-TEST(VectorKernels, AttendIsSoftmaxOverVisibleKeys) {
-  for (int head_dim : {8, 16, 64, 80, 128})
-    for (int num_keys : {1, 31, 33, 200, 512}) {
-      const Pages pages(head_dim, num_keys);
-      std::vector<int> visible;
-      for (int r = 0; r < 13; ++r) visible.push_back(std::max(0, num_keys - 12 + r));
-      const int rows = 13, width = padded_head_dim(head_dim);
-      const auto q = random_values(std::int64_t{rows} * head_dim, 10, 0.3);
-      const auto y =
-          same_everywhere([&](const auto& k) { return attend(k, pages, q, visible, true); });
-      EXPECT_EQ(
-          y, same_everywhere([&](const auto& k) { return attend(k, pages, q, visible, false); }));
-      for (int r = 0; r < rows; ++r) {
-        const int n = visible[static_cast<std::size_t>(r)];
-        std::vector<double> expected(static_cast<std::size_t>(head_dim));
-        double sum = 0;
-        for (int key = 0; key < n; ++key) {
-          double score = 0;
-          for (int d = 0; d < head_dim; ++d)
-            score += double{q[static_cast<std::size_t>(r * head_dim + d)]} *
-                     pages.keys[static_cast<std::size_t>(key * head_dim + d)];
-          sum += std::exp(score);
-          for (int d = 0; d < head_dim; ++d)
-            expected[static_cast<std::size_t>(d)] +=
-                std::exp(score) * pages.values[static_cast<std::size_t>(key * head_dim + d)];
-        }
-        for (int d = 0; d < width; ++d)
-          EXPECT_NEAR(y[static_cast<std::size_t>(r * width + d)],
-                      n && d < head_dim ? expected[static_cast<std::size_t>(d)] / sum : 0, 1e-5)
-              << head_dim << " " << num_keys << " row " << r;
-      }
-    }
-}
-
-TEST(VectorKernels, ARowDoesNotFeelItsNeighbours) {
-  const int head_dim = 64;
-  const Pages pages(head_dim, 300);
-  const std::vector<int> visible = {300, 299, 1, 0, 17, 300, 31, 32, 33, 250, 2};
-  const auto q = random_values(static_cast<std::int64_t>(visible.size()) * head_dim, 11, 0.3);
-  for (const KernelTable* t : kernels::usable_tables()) {
-    const auto together = attend(t->vector, pages, q, visible, true);
-    for (std::size_t r = 0; r < visible.size(); ++r) {
-      const std::vector<float> one(q.begin() + static_cast<std::ptrdiff_t>(r * head_dim),
-                                   q.begin() + static_cast<std::ptrdiff_t>((r + 1) * head_dim));
-      const auto alone = attend(t->vector, pages, one, {visible[r]}, true);
-      EXPECT_TRUE(std::equal(alone.begin(), alone.end(),
-                             together.begin() + static_cast<std::ptrdiff_t>(r * head_dim)))
-          << t->name << r;
-    }
-  }
-}
-
-TEST(VectorKernels, FoldJoinsTwoSplits) {
-  const int head_dim = 20, width = padded_head_dim(head_dim), rows = 3;
-  auto a = random_values(rows * width, 12), b = random_values(rows * width, 13);
-  const auto folded = same_everywhere([&](const auto& k) {
-    std::vector<float> value = a, max = {1, -2, 3}, sum = {2, 3, 4}, part = b,
-                       part_max = {2, -5, 0}, part_sum = {1, 7, 0};
-    k.attend_fold({value.data(), max.data(), sum.data()},
-                  {part.data(), part_max.data(), part_sum.data()}, rows, head_dim);
-    value.insert(value.end(), max.begin(), max.end());
-    value.insert(value.end(), sum.begin(), sum.end());
-    return value;
-  });
-  const auto at = [&](int i) { return folded[static_cast<std::size_t>(i)]; };
-  EXPECT_NEAR(at(0), a[0] * std::exp(-1.0) + b[0], 1e-6);
-  EXPECT_NEAR(
-      at(width),
-      a[static_cast<std::size_t>(width)] + b[static_cast<std::size_t>(width)] * std::exp(-3.0),
-      1e-6);
-  EXPECT_EQ(at(2 * width), a[static_cast<std::size_t>(2 * width)])
-      << "a row whose part saw no key stays";
-  EXPECT_EQ((std::vector<float>{at(rows * width), at(rows * width + 1), at(rows * width + 2)}),
-            (std::vector<float>{2, -2, 3}));
-  EXPECT_NEAR(at(rows * width + 3), 2 * std::exp(-1.0) + 1, 1e-6);
 }
 
 }  // namespace

@@ -125,7 +125,7 @@ TEST(CpuOps, RopeIsRightAtTheEndOfALongContext) {
 // Attention over several splits against the equation in double.
 TEST(CpuOps, AttendIsTheEquationOverManySplits) {
   const int n = 1100, heads = 4, kv_heads = 2, dim = 24;
-  const KvShape shape{1, kv_heads, dim, false};
+  const KvShape shape{1, kv_heads, dim, kernels::KvType::kF32};
   const int num_pages = (n + kKvPageTokens - 1) / kKvPageTokens;
   const KvCache cache = *KvCache::create(shape, num_pages);
   std::vector<int> pages(static_cast<std::size_t>(num_pages)),
@@ -181,7 +181,7 @@ void layer_like(O& op, const Matrix& square, const Matrix& wide, const NormWeigh
 TEST(PlanOps, CountsTheArenaToTheByte) {
   const NormWeight norm{"norm", 64, std::vector<float>(64, 1.0f)};
   const Rotation rotation{16, std::vector<double>(8, 0.1)};
-  const KvShape shape{1, 4, 16, true};
+  const KvShape shape{1, 4, 16, kernels::KvType::kBF16};
   const KvCache cache = *KvCache::create(shape, 8);
   for (DType type : {DType::kQ8_0, DType::kBF16, DType::kF32})
     for (bool packed : {true, false})

@@ -1,0 +1,190 @@
+// Attention of rows of queries over one split of keys, over `Lanes` and the terms of
+// attend_terms.inc.h: scores, softmax, values.
+namespace pronk::kernels::PRONK_ISA {
+namespace {
+namespace lanes {
+
+// 2^x for x <= 0, within 1.6e-7 of it; below -125 it is 2^-125, NaN stays. 2^f for |f| <= 1/2 is
+// a polynomial with the least largest error among those that are 1 at 0 (fitted for this file).
+PRONK_INLINE Lanes exp2_of(Lanes x) {
+  const Lanes c = max(all(-125.0f), x);
+  const Lanes n = nearest(c), f = sub(c, n);
+  Lanes p = all(1.32647273e-3f);
+  p = fma(p, f, all(9.67151299e-3f));
+  p = fma(p, f, all(5.55073358e-2f));
+  p = fma(p, f, all(2.40222424e-1f));
+  p = fma(p, f, all(6.93147004e-1f));
+  return times_power(fma(p, f, all(1.0f)), n);
+}
+
+// Starts to fetch what stands at the same place in the page that comes next.
+PRONK_INLINE void fetch(const void* line) { __builtin_prefetch(line, 0, 3); }
+
+// scores[r][key] = q[r] · k[key] for N rows, a page of 32 keys at a time: keys in lanes.
+template <int N, class Terms>
+void score_rows(const AttendSplit& s, int row, int num_keys) {
+  using Stored = typename Terms::Stored;
+  const int num_terms = s.head_dim / Terms::kTogether;
+  const Stored* q = (const Stored*)s.q + (int64_t)row * num_terms;
+  for (int begin = 0; begin < num_keys; begin += kPageKeys) {
+    const auto* keys = (const Stored*)s.pages[begin / kPageKeys];
+    const bool last = begin + kPageKeys >= num_keys;
+    const auto* next = (const Stored*)s.pages[begin / kPageKeys + (last ? 0 : 1)];
+    Lanes sums[N][2];
+    PRONK_UNROLL
+    for (int r = 0; r < N; ++r) sums[r][0] = sums[r][1] = all(0);
+    for (int d = 0; d < num_terms; ++d, keys += kPageKeys, next += kPageKeys) {
+      const auto k0 = Terms::load(keys), k1 = Terms::load(keys + 16);
+      fetch(next);
+      fetch(next + 16);
+      PRONK_UNROLL
+      for (int r = 0; r < N; ++r) {
+        const auto a = Terms::all(q[r * num_terms + d]);
+        sums[r][0] = Terms::dot(sums[r][0], a, k0);
+        sums[r][1] = Terms::dot(sums[r][1], a, k1);
+      }
+    }
+    PRONK_UNROLL
+    for (int r = 0; r < N; ++r) {
+      float* out = s.scores + r * kSplitKeys + begin;
+      store(out, sums[r][0]);
+      store(out + 16, sums[r][1]);
+    }
+  }
+}
+
+// weights = 2^(scores - max) for the keys the row sees, 0 for the rest of num_keys.
+template <class Terms>
+void weigh_row(const float* scores, int num_visible, int num_keys, typename Terms::Stored* weights,
+               float* max_out, float* sum_out) {
+  const int whole = num_visible / 16 * 16, rest = num_visible - whole;
+  Lanes largest = all(-kInfinity), sum = all(0);
+  for (int i = 0; i < whole; i += 16) largest = max(largest, load(scores + i));
+  if (rest) largest = max(largest, load_first(scores + whole, rest, -kInfinity));
+  const float top = num_visible > 0 ? max_of(largest) : 0;
+  for (int i = 0; i < whole; i += 16) {
+    const Lanes weight = exp2_of(sub(load(scores + i), all(top)));
+    Terms::store_rounded(weights + i / Terms::kTogether, weight);
+    sum = add(sum, weight);
+  }
+  int i = whole;
+  if (rest) {
+    float last[16];
+    store(last, exp2_of(sub(load_first(scores + i, rest, -kInfinity), all(top))));
+    const Lanes weight = load_first(last, rest, 0);
+    Terms::store_rounded(weights + i / Terms::kTogether, weight);
+    sum = add(sum, weight);
+    i += 16;
+  }
+  for (; i < num_keys; i += 16) Terms::store_rounded(weights + i / Terms::kTogether, all(0));
+  *max_out = top;
+  *sum_out = sum_of(sum);
+}
+
+// value[r] = Σ over keys of weight · v for N rows and W x 16 columns: columns in lanes, keys in
+// order.
+template <int N, int W, class Terms>
+void mix_columns(const AttendSplit& s, const AttendState& out, int row, int column, int num_keys) {
+  using Stored = typename Terms::Stored;
+  constexpr int kTerms = kSplitKeys / Terms::kTogether;
+  const int width = padded_head_dim(s.head_dim);
+  const int keys_bytes = s.head_dim * kPageKeys / Terms::kTogether;  // in Stored
+  const auto* weights = (const Stored*)s.weights;
+  Lanes sums[N][W];
+  PRONK_UNROLL
+  for (int r = 0; r < N; ++r) PRONK_UNROLL
+  for (int w = 0; w < W; ++w) sums[r][w] = all(0);
+  for (int begin = 0; begin < num_keys; begin += kPageKeys) {
+    const int page = begin / kPageKeys;
+    const bool last = begin + kPageKeys >= num_keys;
+    const auto* values = (const Stored*)s.pages[page] + keys_bytes + column;
+    const auto* next = (const Stored*)s.pages[last ? 0 : page + 1] + keys_bytes + column;
+    const int count = last ? num_keys - begin : kPageKeys;
+    for (int i = 0; i * Terms::kTogether < count; ++i, ++weights, values += width, next += width) {
+      typename Terms::Term v[W];
+      PRONK_UNROLL
+      for (int w = 0; w < W; ++w) {
+        v[w] = Terms::load(values + 16 * w);
+        fetch(next + 16 * w);
+      }
+      PRONK_UNROLL
+      for (int r = 0; r < N; ++r) {
+        const auto a = Terms::all(weights[r * kTerms]);
+        PRONK_UNROLL
+        for (int w = 0; w < W; ++w) sums[r][w] = Terms::dot(sums[r][w], a, v[w]);
+      }
+    }
+  }
+  PRONK_UNROLL
+  for (int r = 0; r < N; ++r) PRONK_UNROLL
+  for (int w = 0; w < W; ++w)
+    store(out.value + (int64_t)(row + r) * width + column + 16 * w, sums[r][w]);
+}
+
+// All columns from `column` on, W lanes at a time and then fewer.
+template <int N, int W, class Terms>
+void mix_values(const AttendSplit& s, const AttendState& out, int row, int column, int num_keys) {
+  const int width = padded_head_dim(s.head_dim);
+  for (; column + 16 * W <= width; column += 16 * W)
+    mix_columns<N, W, Terms>(s, out, row, column, num_keys);
+  if constexpr (W > 1)
+    if (column < width) mix_values<N, W / 2, Terms>(s, out, row, column, num_keys);
+}
+
+template <int N, class Terms>
+void attend_rows(const AttendSplit& s, const AttendState& out, int row) {
+  static_assert(N <= kMaxQueryRows);
+  auto* weights = (typename Terms::Stored*)s.weights;
+  int num_keys = 0;
+  for (int r = row; r < row + N; ++r)
+    num_keys = s.num_visible[r] > num_keys ? s.num_visible[r] : num_keys;
+  score_rows<N, Terms>(s, row, num_keys);
+  for (int r = 0; r < N; ++r)
+    weigh_row<Terms>(s.scores + r * kSplitKeys, s.num_visible[row + r], num_keys,
+                     weights + r * (kSplitKeys / Terms::kTogether), out.max + row + r,
+                     out.sum + row + r);
+  constexpr int kWidth = kAccumulators / N >= 4 ? 4 : kAccumulators / N >= 2 ? 2 : 1;
+  mix_values<N, kWidth, Terms>(s, out, row, 0, num_keys);
+}
+
+// The rows from `row` on, N at a time and then fewer.
+template <int N, class Terms>
+void attend_from(const AttendSplit& s, const AttendState& out, int row) {
+  for (; row + N <= s.num_rows; row += N) attend_rows<N, Terms>(s, out, row);
+  if constexpr (N > 1)
+    if (row < s.num_rows) attend_from<(N > 4 ? (N > 8 ? 8 : 4) : N - 1), Terms>(s, out, row);
+}
+
+template <class Terms>
+void attend(const AttendSplit& s, const AttendState& out) {
+  attend_from<kAccumulators / 2, Terms>(s, out, 0);
+}
+
+// state and part of one row brought to the same max, which is returned: factors[0] and factors[1].
+float common_max(float state, float part, float (&factors)[2]) {
+  const float top = state > part ? state : part;
+  float exponents[16] = {state - top, part - top}, powers[16];
+  store(powers, exp2_of(load(exponents)));
+  factors[0] = powers[0];
+  factors[1] = powers[1];
+  return top;
+}
+
+void fold(const AttendState& state, const AttendState& part, int num_rows, int head_dim) {
+  const int width = padded_head_dim(head_dim);
+  for (int r = 0; r < num_rows; ++r) {
+    if (part.sum[r] == 0) continue;  // it saw no key: the sum over one or more is at least 1
+    float* value = state.value + (int64_t)r * width;
+    const float* more = part.value + (int64_t)r * width;
+    float factors[2];
+    state.max[r] = common_max(state.max[r], part.max[r], factors);
+    const Lanes keep = all(factors[0]), take = all(factors[1]);
+    for (int i = 0; i < width; i += 16)
+      store(value + i, fma(load(more + i), take, mul(load(value + i), keep)));
+    state.sum[r] = __builtin_fmaf(part.sum[r], factors[1], state.sum[r] * factors[0]);
+  }
+}
+
+}  // namespace lanes
+}  // namespace
+}  // namespace pronk::kernels::PRONK_ISA
