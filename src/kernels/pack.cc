@@ -1,290 +1,302 @@
 #include "kernels/pack.h"
 
+#include <algorithm>
 #include <cstring>
+#include <iterator>
 
+#include "kernels/pack_words.h"
 #include "pronk/result.h"
 #include "tensor/blocks.h"
-#include "tensor/dequantize.h"
 
 namespace pronk::kernels {
 namespace {
 
 using namespace blocks;
-using Byte = std::uint8_t;
 
-// Where the parts of a packed block stand (linear_formats.inc.h has the same figures): for 32 rows
-// `heads` numbers of 2 bytes, then by group of 16 rows `scale_words` words of 4 bytes of each row,
-// then for every 32 columns and group `words` words of each row.
-struct Shape {
-  int heads, scale_words, sub_blocks, words;
-  constexpr int num_words() const { return scale_words + sub_blocks * words; }
+// Takes the lines of one panel block in their order, from four rows at a time. A part is `count`
+// lines of each of the two groups of 16 rows, one group after the other.
+class PartWriter {
+ public:
+  PartWriter(std::byte* lines, int first_row) : next_(lines), row_(first_row) {}
+
+  void put(const Words* words, int count) {
+    std::byte* line = next_ + row_ / 16 * count * 64 + row_ % 16 * 4;
+    for (int w = 0; w < count; ++w) std::memcpy(line + w * 64, &words[w], sizeof words[w]);
+    next_ += 2 * count * 64;
+  }
+
+ private:
+  std::byte* next_;
+  int row_;
 };
 
-// One row's block in the packed order, before rows are interleaved.
-struct RowBlock {
-  Half heads[2];
-  Byte words[4 * 64];  // scale words, then the words of each sub-block
-};
-
-void put_nibbles(const Byte (&q)[32], Byte* words) {  // 4 words
-  for (int i = 0; i < 16; ++i) words[i] = static_cast<Byte>((q[i] & 15) | (q[i + 16] & 15) << 4);
-}
-void put_crumbs(const Byte (&q)[32], int from_bit, Byte* words) {  // 2 words
-  for (int c = 0; c < 2; ++c)
-    for (int i = 0; i < 4; ++i) {
-      int byte = 0;
-      for (int j = 0; j < 4; ++j) byte |= (q[16 * c + 4 * j + i] >> from_bit & 3) << 2 * j;
-      words[4 * c + i] = static_cast<Byte>(byte);
-    }
-}
-void put_bits(const Byte (&q)[32], int from_bit, Byte* words) {  // 1 word
-  for (int i = 0; i < 4; ++i) {
-    int byte = 0;
-    for (int j = 0; j < 8; ++j) byte |= (q[4 * j + i] >> from_bit & 1) << j;
-    words[i] = static_cast<Byte>(byte);
+// 32 integers of two nibbles a byte, columns l and l + 32 sharing a byte, to words where columns l
+// and l + 16 do: those of the low nibbles, then those of the high ones.
+void split_nibbles(const Words (&q)[8], Words (&low)[4], Words (&high)[4]) {
+  for (int w = 0; w < 4; ++w) {
+    low[w] = (q[w] & 0x0f0f0f0f) | (q[w + 4] & 0x0f0f0f0f) << 4;
+    high[w] = (q[w] >> 4 & 0x0f0f0f0f) | (q[w + 4] & 0xf0f0f0f0);
   }
 }
 
-// The stored integers of columns 32 sub..: the readings of dequantize.cc.
-Byte fifth_bit(const Byte* fifth, int l) {
-  return static_cast<Byte>((fifth[l / 8] >> (l % 8) & 1) << 4);
-}
-void get_nibbles_of_64(const Byte* nibbles, int sub, Byte (&q)[32]) {
-  for (int l = 0; l < 32; ++l) q[l] = nibbles[sub / 2 * 32 + l] >> (sub % 2 * 4) & 15;
-}
-void get_crumbs(const Byte* crumbs, int sub, Byte (&q)[32]) {
-  for (int l = 0; l < 32; ++l) q[l] = crumbs[sub / 4 * 32 + l] >> (sub % 4 * 2) & 3;
+// The two crumb words of each of 8 sub-blocks.
+void read_crumbs(const FourRows& rows, std::ptrdiff_t offset, Words (&out)[8][2]) {
+  Words q[4];
+  for (int half = 0; half < 2; ++half)
+    for (int c = 0; c < 2; ++c) {
+      words_at<4>(rows, offset + 32 * half + 16 * c, q);
+      transpose_crumbs(q);
+      for (int j = 0; j < 4; ++j) out[4 * half + j][c] = q[j];
+    }
 }
 
+// The bit word of each of 8 sub-blocks, whose bits share the bytes of 8 words.
+void read_bits(const FourRows& rows, std::ptrdiff_t offset, Words (&out)[8]) {
+  words_at<8>(rows, offset, out);
+  transpose_bits(out);
+}
+
+// How a block's numbers come into the packed order (the table of docs/kernels.md): kColumns, the
+// offsets of the 16-bit heads, and arrange(), which puts the rest of four rows' blocks.
 template <class Block>
-struct Packed;  // kShape, and arrange: a stored block as a RowBlock
+struct Packed;
 
 template <class Block>
 struct PackedNibbles {
-  static void arrange(const Block& b, RowBlock& out) {
-    out.heads[0] = b.d;
-    std::memcpy(out.words, b.nibbles, 16);
+  static constexpr int kColumns = 32;
+  static void arrange(const FourRows& rows, PartWriter out) {
+    Words q[4];
+    words_at<4>(rows, offsetof(Block, nibbles), q);
+    out.put(q, 4);
   }
 };
 template <>
 struct Packed<Q4_0> : PackedNibbles<Q4_0> {
-  static constexpr Shape kShape{1, 0, 1, 4};
+  static constexpr int kHeads[] = {offsetof(Q4_0, d)};
 };
 template <>
 struct Packed<IQ4_NL> : PackedNibbles<IQ4_NL> {
-  static constexpr Shape kShape{1, 0, 1, 4};
+  static constexpr int kHeads[] = {offsetof(IQ4_NL, d)};
 };
 template <>
-struct Packed<Q4_1> {
-  static constexpr Shape kShape{2, 0, 1, 4};
-  static void arrange(const Q4_1& b, RowBlock& out) {
-    PackedNibbles<Q4_1>::arrange(b, out);
-    out.heads[1] = b.m;
-  }
+struct Packed<Q4_1> : PackedNibbles<Q4_1> {
+  static constexpr int kHeads[] = {offsetof(Q4_1, d), offsetof(Q4_1, m)};
 };
 
 template <class Block>
-void arrange_five_bits(const Block& b, RowBlock& out) {
-  PackedNibbles<Block>::arrange(b, out);
-  Byte q[32];
-  for (int l = 0; l < 32; ++l) q[l] = fifth_bit(b.fifth, l);
-  put_bits(q, 4, out.words + 16);
-}
-template <>
-struct Packed<Q5_0> {
-  static constexpr Shape kShape{1, 0, 1, 5};
-  static void arrange(const Q5_0& b, RowBlock& out) { arrange_five_bits(b, out); }
+struct PackedFiveBits {
+  static constexpr int kColumns = 32;
+  static void arrange(const FourRows& rows, PartWriter out) {
+    Words q[5];
+    words_at<4>(rows, offsetof(Block, nibbles), q);
+    q[4] = gather_every_fourth_bit(word_at(rows, offsetof(Block, fifth)));
+    out.put(q, 5);
+  }
 };
 template <>
-struct Packed<Q5_1> {
-  static constexpr Shape kShape{2, 0, 1, 5};
-  static void arrange(const Q5_1& b, RowBlock& out) {
-    arrange_five_bits(b, out);
-    out.heads[1] = b.m;
-  }
+struct Packed<Q5_0> : PackedFiveBits<Q5_0> {
+  static constexpr int kHeads[] = {offsetof(Q5_0, d)};
+};
+template <>
+struct Packed<Q5_1> : PackedFiveBits<Q5_1> {
+  static constexpr int kHeads[] = {offsetof(Q5_1, d), offsetof(Q5_1, m)};
 };
 
 template <>
 struct Packed<Q8_0> {
-  static constexpr Shape kShape{1, 0, 1, 8};
-  static void arrange(const Q8_0& b, RowBlock& out) {
-    out.heads[0] = b.d;
-    for (int l = 0; l < 32; ++l) out.words[l] = static_cast<Byte>(b.values[l] ^ 0x80);
+  static constexpr int kColumns = 32, kHeads[] = {offsetof(Q8_0, d)};
+  static void arrange(const FourRows& rows, PartWriter out) {
+    Words q[8];
+    words_at<8>(rows, offsetof(Q8_0, values), q);
+    for (Words& w : q) w ^= 0x80808080;
+    out.put(q, 8);
   }
 };
 
 template <>
 struct Packed<Q2_K> {
-  static constexpr Shape kShape{2, 4, 8, 2};
-  static void arrange(const Q2_K& b, RowBlock& out) {
-    out.heads[0] = b.d;
-    out.heads[1] = b.dmin;
-    std::memcpy(out.words, b.scales, 16);
-    Byte q[32];
-    for (int sub = 0; sub < 8; ++sub) {
-      get_crumbs(b.crumbs, sub, q);
-      put_crumbs(q, 0, out.words + 16 + 8 * sub);
-    }
+  static constexpr int kColumns = 256, kHeads[] = {offsetof(Q2_K, d), offsetof(Q2_K, dmin)};
+  static void arrange(const FourRows& rows, PartWriter out) {
+    Words scales[4], crumbs[8][2];
+    words_at<4>(rows, offsetof(Q2_K, scales), scales);
+    out.put(scales, 4);
+    read_crumbs(rows, offsetof(Q2_K, crumbs), crumbs);
+    for (const auto& words : crumbs) out.put(words, 2);
   }
 };
 
 template <>
 struct Packed<Q3_K> {
-  static constexpr Shape kShape{1, 3, 8, 3};
-  static void arrange(const Q3_K& b, RowBlock& out) {
-    out.heads[0] = b.d;
-    std::memcpy(out.words, b.scales, 12);
-    Byte q[32];
+  static constexpr int kColumns = 256, kHeads[] = {offsetof(Q3_K, d)};
+  static void arrange(const FourRows& rows, PartWriter out) {
+    Words scales[3], crumbs[8][2], third[8];
+    for (int i = 0; i < 3; ++i) scales[i] = word_at(rows, offsetof(Q3_K, scales) + 4 * i);
+    out.put(scales, 3);
+    read_crumbs(rows, offsetof(Q3_K, crumbs), crumbs);
+    read_bits(rows, offsetof(Q3_K, third), third);
     for (int sub = 0; sub < 8; ++sub) {
-      Byte* words = out.words + 12 + 12 * sub;
-      get_crumbs(b.crumbs, sub, q);
-      put_crumbs(q, 0, words);
-      for (int l = 0; l < 32; ++l) q[l] = b.third[l] >> sub & 1;
-      put_bits(q, 0, words + 8);
+      const Words words[3] = {crumbs[sub][0], crumbs[sub][1], third[sub]};
+      out.put(words, 3);
     }
   }
 };
 
 template <>
 struct Packed<Q4_K> {
-  static constexpr Shape kShape{2, 3, 8, 4};
-  static void arrange(const Q4_K& b, RowBlock& out) {
-    out.heads[0] = b.d;
-    out.heads[1] = b.dmin;
-    std::memcpy(out.words, b.scales, 12);
-    Byte q[32];
-    for (int sub = 0; sub < 8; ++sub) {
-      get_nibbles_of_64(b.nibbles, sub, q);
-      put_nibbles(q, out.words + 12 + 16 * sub);
+  static constexpr int kColumns = 256, kHeads[] = {offsetof(Q4_K, d), offsetof(Q4_K, dmin)};
+  static void arrange(const FourRows& rows, PartWriter out) {
+    Words heads_and_scales[4], q[8], low[4], high[4];
+    words_at<4>(rows, 0, heads_and_scales);
+    out.put(heads_and_scales + 1, 3);
+    for (int pair = 0; pair < 4; ++pair) {
+      words_at<8>(rows, offsetof(Q4_K, nibbles) + 32 * pair, q);
+      split_nibbles(q, low, high);
+      out.put(low, 4);
+      out.put(high, 4);
     }
   }
 };
 
 template <>
 struct Packed<Q5_K> {
-  static constexpr Shape kShape{2, 3, 8, 5};
-  static void arrange(const Q5_K& b, RowBlock& out) {
-    out.heads[0] = b.d;
-    out.heads[1] = b.dmin;
-    std::memcpy(out.words, b.scales, 12);
-    Byte q[32];
-    for (int sub = 0; sub < 8; ++sub) {
-      Byte* words = out.words + 12 + 20 * sub;
-      get_nibbles_of_64(b.nibbles, sub, q);
-      put_nibbles(q, words);
-      for (int l = 0; l < 32; ++l) q[l] = b.fifth[l] >> sub & 1;
-      put_bits(q, 0, words + 16);
+  static constexpr int kColumns = 256, kHeads[] = {offsetof(Q5_K, d), offsetof(Q5_K, dmin)};
+  static void arrange(const FourRows& rows, PartWriter out) {
+    Words heads_and_scales[4], q[8], low[4], high[4], fifth[8];
+    words_at<4>(rows, 0, heads_and_scales);
+    out.put(heads_and_scales + 1, 3);
+    read_bits(rows, offsetof(Q5_K, fifth), fifth);
+    for (int pair = 0; pair < 4; ++pair) {
+      words_at<8>(rows, offsetof(Q5_K, nibbles) + 32 * pair, q);
+      split_nibbles(q, low, high);
+      const Words first[5] = {low[0], low[1], low[2], low[3], fifth[2 * pair]};
+      const Words second[5] = {high[0], high[1], high[2], high[3], fifth[2 * pair + 1]};
+      out.put(first, 5);
+      out.put(second, 5);
     }
   }
 };
 
 template <>
 struct Packed<Q6_K> {
-  static constexpr Shape kShape{1, 4, 8, 6};
-  static void arrange(const Q6_K& b, RowBlock& out) {
-    out.heads[0] = b.d;
-    std::memcpy(out.words, b.scales, 16);
-    Byte q[32];
+  static constexpr int kColumns = 256, kHeads[] = {offsetof(Q6_K, d)};
+  static void arrange(const FourRows& rows, PartWriter out) {
+    Words scales[4], crumbs[8][2], q[8], nibbles[8][4];
+    words_at<4>(rows, offsetof(Q6_K, scales), scales);
+    out.put(scales, 4);
+    read_crumbs(rows, offsetof(Q6_K, crumbs), crumbs);
+    for (int i = 0; i < 4;
+         ++i) {  // 32 bytes hold sub-blocks 4 (i / 2) + i % 2 and the next but one
+      const int sub = i / 2 * 4 + i % 2;
+      words_at<8>(rows, offsetof(Q6_K, nibbles) + 32 * i, q);
+      split_nibbles(q, nibbles[sub], nibbles[sub + 2]);
+    }
     for (int sub = 0; sub < 8; ++sub) {
-      Byte* words = out.words + 16 + 24 * sub;
-      const Byte* nibbles = b.nibbles + sub / 4 * 64 + sub % 2 * 32;
-      for (int l = 0; l < 32; ++l) q[l] = nibbles[l] >> (sub / 2 % 2 * 4) & 15;
-      put_nibbles(q, words);
-      get_crumbs(b.crumbs, sub, q);
-      put_crumbs(q, 0, words + 16);
+      const Words* n = nibbles[sub];
+      const Words words[6] = {n[0], n[1], n[2], n[3], crumbs[sub][0], crumbs[sub][1]};
+      out.put(words, 6);
     }
   }
 };
 
 template <>
 struct Packed<IQ4_XS> {
-  static constexpr Shape kShape{2, 1, 8, 4};
-  static void arrange(const IQ4_XS& b, RowBlock& out) {
-    out.heads[0] = b.d;
-    out.heads[1] = b.scales_high;
-    std::memcpy(out.words, b.scales_low, 4);
-    std::memcpy(out.words + 4, b.nibbles, 128);
+  static constexpr int kColumns = 256,
+                       kHeads[] = {offsetof(IQ4_XS, d), offsetof(IQ4_XS, scales_high)};
+  static void arrange(const FourRows& rows, PartWriter out) {
+    const Words scales = word_at(rows, offsetof(IQ4_XS, scales_low));
+    out.put(&scales, 1);
+    Words q[4];
+    for (int sub = 0; sub < 8; ++sub) {
+      words_at<4>(rows, offsetof(IQ4_XS, nibbles) + 16 * sub, q);
+      out.put(q, 4);
+    }
   }
 };
 
-template <class Block>
-Block load_block(const std::byte* row, std::int64_t index) {
-  Block block;
-  std::memcpy(&block, row + index * static_cast<std::int64_t>(sizeof block), sizeof block);
-  return block;
-}
-
-// The words of one row's block to where the panel's block has them.
-void spread_words(const Shape& shape, const RowBlock& from, int row, Byte* to) {
-  const int group = row / 16, lane = row % 16;
-  for (int i = 0; i < shape.heads; ++i)
-    std::memcpy(to + 64 * i + 2 * row, &from.heads[i], sizeof(Half));
-  Byte* lines = to + 64 * shape.heads;
-  const Byte* words = from.words;
-  const auto put = [&](int count) {
-    Byte* line = lines + group * count * 64 + lane * 4;
-    for (int w = 0; w < count; ++w) std::memcpy(line + w * 64, words + 4 * w, 4);
-    lines += 2 * count * 64;
-    words += 4 * count;
-  };
-  put(shape.scale_words);
-  for (int sub = 0; sub < shape.sub_blocks; ++sub) put(shape.words);
+// Rows r to r + 3 of a panel, each `offset` bytes on; zeros for those that it lacks, as long as the
+// largest block.
+FourRows rows_from(const PanelRows& rows, int r, std::ptrdiff_t offset) {
+  static constexpr std::byte kZeros[sizeof(Q6_K)] = {};
+  FourRows four;
+  for (int i = 0; i < 4; ++i) {
+    const std::byte* row = rows[static_cast<std::size_t>(r + i)];
+    four.row[i] = row ? row + offset : kZeros;
+  }
+  return four;
 }
 
 template <class Block>
 void pack_blocks(const PanelRows& rows, int columns, std::byte* out) {
-  constexpr Shape kShape = Packed<Block>::kShape;
-  constexpr int kColumns = 32 * kShape.sub_blocks;
-  constexpr int kBytes = kPanelRows * static_cast<int>(sizeof(Block));
-  static_assert(kBytes == 64 * kShape.heads + 2 * 64 * kShape.num_words());
-  for (int b = 0; b < columns / kColumns; ++b, out += kBytes) {
-    for (int r = 0; r < kPanelRows; ++r) {
-      RowBlock arranged;
-      const auto row = static_cast<std::size_t>(r);
-      Packed<Block>::arrange(rows[row] ? load_block<Block>(rows[row], b) : Block{}, arranged);
-      spread_words(kShape, arranged, r, reinterpret_cast<Byte*>(out));
+  using P = Packed<Block>;
+  constexpr int kBlockBytes = sizeof(Block), kHeadBytes = 64 * std::size(P::kHeads);
+  for (int b = 0; b < columns / P::kColumns; ++b, out += kPanelRows * kBlockBytes)
+    for (int r = 0; r < kPanelRows; r += 4) {
+      const FourRows four = rows_from(rows, r, std::ptrdiff_t{b} * kBlockBytes);
+      std::byte* head = out + 2 * r;
+      for (const int offset : P::kHeads) {
+        for (int i = 0; i < 4; ++i) std::memcpy(head + 2 * i, four.row[i] + offset, sizeof(Half));
+        head += 64;
+      }
+      P::arrange(four, PartWriter(out + kHeadBytes, r));
     }
-  }
 }
 
 // 32 bytes of e, then the lines of each group.
 void pack_mxfp4(const PanelRows& rows, int columns, std::byte* out) {
-  for (int b = 0; b < columns / 32; ++b, out += kPanelRows * sizeof(MXFP4)) {
-    for (int r = 0; r < kPanelRows; ++r) {
-      const auto row = static_cast<std::size_t>(r);
-      const MXFP4 block = rows[row] ? load_block<MXFP4>(rows[row], b) : MXFP4{};
-      out[r] = static_cast<std::byte>(block.e);
-      std::byte* lines = out + kPanelRows + r / 16 * 256 + r % 16 * 4;
-      for (int w = 0; w < 4; ++w) std::memcpy(lines + w * 64, block.nibbles + 4 * w, 4);
+  constexpr int kBlockBytes = sizeof(MXFP4);
+  for (int b = 0; b < columns / 32; ++b, out += kPanelRows * kBlockBytes)
+    for (int r = 0; r < kPanelRows; r += 4) {
+      const FourRows four = rows_from(rows, r, std::ptrdiff_t{b} * kBlockBytes);
+      for (int i = 0; i < 4; ++i) out[r + i] = *four.row[i];
+      PackedNibbles<MXFP4>::arrange(four, PartWriter(out + kPanelRows, r));
     }
-  }
 }
 
-// [columns][32 rows], values of kSize bytes.
+// The next `size` bytes (1 to 16) of four rows as words, filled up with zeros.
+void next_words(const FourRows& rows, std::int64_t size, Words (&out)[4]) {
+  if (size == 16) return words_at<4>(rows, 0, out);
+  std::byte copies[4][16] = {};
+  FourRows copied;
+  for (int i = 0; i < 4; ++i) {
+    std::memcpy(copies[i], rows.row[i], static_cast<std::size_t>(size));
+    copied.row[i] = copies[i];
+  }
+  words_at<4>(copied, 0, out);
+}
+
+// The values of kSize bytes that a word of four rows holds, value by value, each row's beside the
+// other's; `stride` bytes from value to value.
 template <int kSize>
-void pack_columns(const PanelRows& rows, int columns, std::byte* out) {
-  for (int r = 0; r < kPanelRows; ++r) {
-    const std::byte* row = rows[static_cast<std::size_t>(r)];
-    std::byte* to = out + r * kSize;
-    for (int k = 0; k < columns; ++k, to += kPanelRows * kSize) {
-      if (row)
-        std::memcpy(to, row + static_cast<std::int64_t>(k) * kSize, kSize);
-      else
-        std::memset(to, 0, kSize);
-    }
+void put_values(Words word, int count, std::int64_t stride, std::byte* out) {
+  if constexpr (kSize == 2) {
+    const Halves h = reinterpret_cast<Halves>(word);
+    word = reinterpret_cast<Words>(__builtin_shufflevector(h, h, 0, 2, 4, 6, 1, 3, 5, 7));
+  } else if constexpr (kSize == 1) {
+    word = transpose_octets(word);
   }
+  std::byte bytes[16];
+  std::memcpy(bytes, &word, sizeof bytes);
+  for (int i = 0; i < count; ++i)
+    std::memcpy(out + i * stride, bytes + i * 4 * kSize, std::size_t{4 * kSize});
 }
 
-// [columns / 2][32 rows][2]; the odd column's partner is 0.
-void pack_pairs(const PanelRows& rows, int columns, std::byte* out) {
-  for (int r = 0; r < kPanelRows; ++r) {
-    const std::byte* row = rows[static_cast<std::size_t>(r)];
-    std::byte* to = out + r * 4;
-    for (int k = 0; k < columns; k += 2, to += kPanelRows * 4) {
-      std::memset(to, 0, 4);
-      if (row) std::memcpy(to, row + static_cast<std::int64_t>(k) * 2, k + 1 < columns ? 4 : 2);
+// [row_size / kSize][32 rows], values of kSize bytes; a last value that rows end within gets zeros.
+template <int kSize>
+void pack_columns(const PanelRows& rows, std::int64_t row_size, std::byte* out) {
+  constexpr std::int64_t kStride = kPanelRows * kSize;
+  for (std::int64_t offset = 0; offset < row_size; offset += 16)
+    for (int r = 0; r < kPanelRows; r += 4) {
+      const std::int64_t size = std::min<std::int64_t>(16, row_size - offset);
+      Words words[4];
+      next_words(rows_from(rows, r, offset), size, words);
+      std::byte* to = out + offset / kSize * kStride + r * kSize;
+      for (int left = static_cast<int>((size + kSize - 1) / kSize), w = 0; left > 0; ++w) {
+        const int count = std::min(left, 4 / kSize);
+        put_values<kSize>(words[w], count, kStride, to);
+        to += count * kStride;
+        left -= count;
+      }
     }
-  }
 }
 
 }  // namespace
@@ -298,15 +310,16 @@ std::int64_t panel_bytes(DType type, std::int64_t columns) {
 
 void pack_panel(DType type, const PanelRows& rows, int columns, std::byte* out) {
   PRONK_CHECK(columns % info(type).block_size == 0, "rows are whole blocks");
+  const std::int64_t row_size = row_bytes(type, columns);
   switch (type) {
     case DType::kF32:
-      return pack_columns<4>(rows, columns, out);
+      return pack_columns<4>(rows, row_size, out);
     case DType::kF16:
-      return pack_columns<2>(rows, columns, out);
+      return pack_columns<2>(rows, row_size, out);
     case DType::kBF16:
-      return pack_pairs(rows, columns, out);
+      return pack_columns<4>(rows, row_size, out);  // pairs
     case DType::kF8E4M3:
-      return pack_columns<1>(rows, columns, out);
+      return pack_columns<1>(rows, row_size, out);
     case DType::kQ4_0:
       return pack_blocks<Q4_0>(rows, columns, out);
     case DType::kQ4_1:
@@ -333,18 +346,6 @@ void pack_panel(DType type, const PanelRows& rows, int columns, std::byte* out) 
       return pack_blocks<IQ4_XS>(rows, columns, out);
     case DType::kMXFP4:
       return pack_mxfp4(rows, columns, out);
-  }
-}
-
-void pack_panel_f32(DType type, const PanelRows& rows, int columns, float* scratch,
-                    std::byte* out) {
-  for (int r = 0; r < kPanelRows; ++r) {
-    if (const std::byte* row = rows[static_cast<std::size_t>(r)])
-      dequantize_row(type, row, columns, scratch);
-    else
-      std::memset(scratch, 0, static_cast<std::size_t>(columns) * sizeof(float));
-    for (int k = 0; k < columns; ++k)
-      std::memcpy(out + (static_cast<std::int64_t>(k) * kPanelRows + r) * 4, scratch + k, 4);
   }
 }
 

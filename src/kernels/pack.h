@@ -23,8 +23,4 @@ using PanelRows = std::array<const std::byte*, kPanelRows>;
 // Writes panel_bytes(type, columns) bytes. `out` needs no alignment; 64 is faster. Any thread.
 void pack_panel(DType type, const PanelRows& rows, int columns, std::byte* out);
 
-// The weights' exact values (dequantize_row) as a panel of type F32, for the fp32 reading: at most
-// `columns` · 128 bytes. `scratch` holds columns floats.
-void pack_panel_f32(DType type, const PanelRows& rows, int columns, float* scratch, std::byte* out);
-
 }  // namespace pronk::kernels

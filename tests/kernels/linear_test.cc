@@ -310,22 +310,6 @@ TEST_P(Linears, PassNoNumbersOn) {
   }
 }
 
-TEST_P(Linears, ReadExactlyInFloat32) {
-  const int columns = columns_for(type(), 300);
-  const Matrix m = random_matrix(type(), 20, columns, rng);
-  PanelRows rows{};
-  for (std::size_t r = 0; r < 20; ++r) rows[r] = m.stored[r].data();
-  std::vector<float> scratch(static_cast<std::size_t>(columns)), expected = scratch;
-  Bytes panel(static_cast<std::size_t>(panel_bytes(DType::kF32, columns)));
-  pack_panel_f32(type(), rows, columns, scratch.data(), panel.data());
-  for (std::size_t r = 0; r < 32; ++r) {
-    std::fill(expected.begin(), expected.end(), 0.0f);
-    if (r < 20) dequantize_row(type(), rows[r], columns, expected.data());
-    for (std::size_t k = 0; k < expected.size(); ++k)
-      ASSERT_EQ(std::memcmp(panel.data() + (k * 32 + r) * 4, &expected[k], 4), 0) << r << " " << k;
-  }
-}
-
 INSTANTIATE_TEST_SUITE_P(Types, Linears, testing::Range(0, kNumDTypes),
                          [](const testing::TestParamInfo<int>& parameter) {
                            return std::string(
