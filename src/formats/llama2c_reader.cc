@@ -9,6 +9,7 @@
 
 #include "base/bytes.h"
 #include "formats/assemble.h"
+#include "formats/llama2c_tokenizer.h"
 #include "formats/tensor_names.h"
 
 namespace pronk {
@@ -194,8 +195,8 @@ Status find_tokenizer(const fs::path& folder, ModelSource* source) {
   constexpr std::size_t kMaxBytes = 64u << 20;
   for (const fs::path& path : candidates) {
     std::string bytes = PRONK_TRY(read_file(path, kMaxBytes));
-    const auto num_tokens = count_llama2c_tokens(bytes);
-    if (!num_tokens || *num_tokens != source->config.vocab_size) continue;
+    const auto tokens = parse_llama2c_tokens(bytes);
+    if (!tokens || std::ssize(*tokens) != source->config.vocab_size) continue;
     TokenizerSource& t = source->tokenizer;
     t.kind = TokenizerSource::Kind::kLlama2c;
     t.bytes = std::move(bytes);
@@ -236,19 +237,6 @@ Status read_llama2c(const fs::path& path, const ReadOptions& options, ModelSourc
   source->config.name = path.stem().string();
   if (!options.weights) source->tensors.clear(), source->owned.clear();
   return find_tokenizer(path.parent_path(), source);
-}
-
-Result<std::int64_t> count_llama2c_tokens(std::string_view bytes) {
-  ByteReader in(std::as_bytes(std::span(bytes)));
-  PRONK_TRY(in.number<std::int32_t>());
-  std::int64_t num_tokens = 0;
-  for (; in.left() > 0; ++num_tokens) {
-    PRONK_TRY(in.number<float>());
-    const auto length = PRONK_TRY(in.number<std::int32_t>());
-    if (length < 0) return corrupt(fmt::format("token {} has length {}", num_tokens, length));
-    PRONK_TRY(in.take(static_cast<std::uint64_t>(length)));
-  }
-  return num_tokens;
 }
 
 }  // namespace pronk

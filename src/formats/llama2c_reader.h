@@ -28,7 +28,4 @@ Status read_llama2c(const std::filesystem::path& path, const ReadOptions& option
 // The same from bytes already there, without a tokenizer.
 Status read_llama2c_bytes(std::span<const std::byte> bytes, ModelSource* source);
 
-// Tokens in a tokenizer.bin: max_token_length int32, then score f32, length int32, bytes each.
-Result<std::int64_t> count_llama2c_tokens(std::string_view bytes);
-
 }  // namespace pronk

@@ -1,5 +1,7 @@
 #include "formats/model_source.h"
 
+#include <fmt/format.h>
+
 #include <cstring>
 
 #include "tensor/dequantize.h"
@@ -56,6 +58,15 @@ void TensorSource::read_row(std::int64_t row, float* out) const {
     dequantize_row(dtype, piece.data + r * piece.row_stride, piece.num_columns, values);
     if (piece.scales) apply_scales(piece, r, values);
   }
+}
+
+Result<TokenType> TokenizerSource::type_of(std::size_t i) const {
+  if (token_types.empty() || token_types[i] == 0) return TokenType::kNormal;
+  const std::int32_t type = token_types[i];
+  if (type >= 1 && type <= 6) return static_cast<TokenType>(type);
+  return error(
+      Code::kCorruptData,
+      fmt::format("tokenizer.ggml.token_type: token {} has type {}, known are 1 to 6", i, type));
 }
 
 std::int64_t ModelSource::weight_bytes() const {

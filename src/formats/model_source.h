@@ -20,6 +20,7 @@
 
 #include "base/file.h"
 #include "formats/llama_config.h"
+#include "formats/token_type.h"
 #include "pronk/result.h"
 #include "pronk/types.h"
 #include "tensor/dtype.h"
@@ -77,7 +78,7 @@ struct TokenizerSource {
   std::vector<std::string> tokens;
   std::vector<float> scores;
   std::vector<std::int32_t>
-      token_types;  // 1 normal, 2 unknown, 3 control, 4 user-defined, 5 unused, 6 byte
+      token_types;                  // TokenType's numbers as the file stores them; 0 "undefined"
   std::vector<std::string> merges;  // "left right"
 
   // From whatever file says them (GGUF keys, tokenizer_config.json, config.json,
@@ -87,6 +88,9 @@ struct TokenizerSource {
   std::optional<bool> add_bos, add_eos, add_space_prefix, remove_extra_whitespaces;
   std::string tokenizer_config_json;  // tokenizer_config.json whole, if there is one (added tokens,
                                       // bos_token names)
+
+  // kGguf: the type of token i, normal where the file does not say. kCorruptData: no such type.
+  Result<TokenType> type_of(std::size_t i) const;
 };
 
 // "chat_template": a string, or several by name ("default", "tool_use", ...).

@@ -9,6 +9,7 @@
 #include "formats/gguf_reader.h"
 #include "formats/hf_reader.h"
 #include "formats/llama2c_reader.h"
+#include "formats/llama2c_tokenizer.h"
 #include "formats/meta_reader.h"
 #include "formats/model_source.h"
 #include "formats/tokenizer_files.h"
@@ -87,7 +88,7 @@ Result<TokenizerSource> read_bare_tokenizer(const fs::path& path) {
   TokenizerSource source;
   constexpr std::size_t kMaxBytes = 256u << 20;
   source.bytes = PRONK_TRY(read_file(path, kMaxBytes));
-  if (path.extension() == ".bin" && count_llama2c_tokens(source.bytes)) {
+  if (path.extension() == ".bin" && parse_llama2c_tokens(source.bytes)) {
     source.kind = TokenizerSource::Kind::kLlama2c;
     source.unknown = 0, source.bos = 1, source.eos = 2;
     source.add_bos = true;

@@ -2,72 +2,53 @@
 
 #include <fmt/format.h>
 
-#include <functional>
-
-#include "base/bytes.h"
+#include "formats/protobuf.h"
 
 namespace pronk {
 namespace {
 
-// One field of a protobuf message: number, and its value by wire type.
-struct Field {
-  std::uint64_t number = 0;
-  std::uint64_t integer = 0;    // wire types 0, 1 and 5
-  std::string_view bytes = {};  // wire type 2
-};
+using Wire = ProtoField::Wire;
 
-Result<std::uint64_t> read_varint(ByteReader* in) {
-  std::uint64_t value = 0;
-  for (unsigned shift = 0; shift < 64; shift += 7) {
-    const auto byte = PRONK_TRY(in->number<std::uint8_t>());
-    value |= std::uint64_t{byte & 0x7fu} << shift;
-    if (!(byte & 0x80)) return value;
-  }
-  return error(Code::kCorruptData, fmt::format("byte {}: a number without an end", in->position()));
-}
-
-Result<Field> read_field(ByteReader* in) {
-  const std::uint64_t tag = PRONK_TRY(read_varint(in));
-  Field field{.number = tag >> 3};
-  switch (tag & 7) {
-    case 0:
-      field.integer = PRONK_TRY(read_varint(in));
-      return field;
-    case 1:
-      field.integer = PRONK_TRY(in->number<std::uint64_t>());
-      return field;
-    case 2: {
-      const std::uint64_t size = PRONK_TRY(read_varint(in));
-      field.bytes = PRONK_TRY(in->text(size));
-      return field;
+Result<SentencePieceFile::Piece> read_piece(std::string_view message, std::size_t id) {
+  SentencePieceFile::Piece piece;
+  for (ProtoReader reader(message); !reader.at_end();) {
+    const ProtoField f = PRONK_TRY(reader.next());
+    if (f.is(1, Wire::kBytes)) piece.text = f.bytes;
+    if (f.is(2, Wire::kFixed32)) piece.score = f.as_float();
+    if (f.is(3, Wire::kVarint)) {
+      if (f.value < 1 || f.value > 6)
+        return error(Code::kCorruptData,
+                     fmt::format("token {} has type {}, known are 1 to 6", id, f.value));
+      piece.type = static_cast<TokenType>(f.value);
     }
-    case 5:
-      field.integer = PRONK_TRY(in->number<std::uint32_t>());
-      return field;
-    default:
-      return error(Code::kCorruptData, fmt::format("byte {}: no protobuf field", in->position()));
   }
+  return piece;
 }
 
-Status for_each_field(std::string_view message, const std::function<Status(const Field&)>& visit) {
-  ByteReader in(std::as_bytes(std::span(message)));
-  while (in.left() > 0) {
-    const Field field = PRONK_TRY(read_field(&in));
-    PRONK_TRY(visit(field));
+Status read_trainer_spec(std::string_view message, SentencePieceFile& file) {
+  for (ProtoReader reader(message); !reader.at_end();) {
+    const ProtoField f = PRONK_TRY(reader.next());
+    if (f.is(3, Wire::kVarint)) file.model_type = static_cast<int>(f.value);
+    if (f.is(24, Wire::kVarint)) file.whitespace_as_suffix = f.value != 0;
+    if (f.is(35, Wire::kVarint)) file.byte_fallback = f.value != 0;
+    if (f.is(40, Wire::kVarint)) file.unknown = static_cast<std::int32_t>(f.value);
+    if (f.is(41, Wire::kVarint)) file.bos = static_cast<std::int32_t>(f.value);
+    if (f.is(42, Wire::kVarint)) file.eos = static_cast<std::int32_t>(f.value);
+    if (f.is(43, Wire::kVarint)) file.padding = static_cast<std::int32_t>(f.value);
+    if (f.is(44, Wire::kBytes)) file.unknown_surface = f.bytes;
   }
   return Ok{};
 }
 
-Result<SentencePieceFile::Piece> read_piece(std::string_view message) {
-  SentencePieceFile::Piece piece;
-  PRONK_TRY(for_each_field(message, [&](const Field& field) -> Status {
-    if (field.number == 1) piece.text = field.bytes;
-    if (field.number == 2)
-      piece.score = std::bit_cast<float>(static_cast<std::uint32_t>(field.integer));
-    if (field.number == 3) piece.type = static_cast<std::int32_t>(field.integer);
-    return Ok{};
-  }));
-  return piece;
+Status read_normalizer_spec(std::string_view message, SentencePieceFile& file) {
+  for (ProtoReader reader(message); !reader.at_end();) {
+    const ProtoField f = PRONK_TRY(reader.next());
+    if (f.is(2, Wire::kBytes)) file.character_map = f.bytes;
+    if (f.is(3, Wire::kVarint)) file.add_dummy_prefix = f.value != 0;
+    if (f.is(4, Wire::kVarint)) file.remove_extra_whitespaces = f.value != 0;
+    if (f.is(5, Wire::kVarint)) file.escape_whitespaces = f.value != 0;
+  }
+  return Ok{};
 }
 
 void put_varint(std::string* out, std::uint64_t value) {
@@ -92,27 +73,25 @@ void put_float(std::string* out, std::uint64_t number, float value) {
 
 Result<SentencePieceFile> parse_sentencepiece(std::string_view bytes) {
   SentencePieceFile file;
-  const auto read_trainer = [&](const Field& field) -> Status {
-    const auto id = static_cast<std::int32_t>(field.integer);
-    if (field.number == 3) file.is_bpe = field.integer == 2;
-    if (field.number == 40) file.unknown = id;
-    if (field.number == 41) file.bos = id;
-    if (field.number == 42) file.eos = id;
-    if (field.number == 43) file.padding = id;
-    return Ok{};
-  };
-  const auto read_normalizer = [&](const Field& field) -> Status {
-    if (field.number == 3) file.add_dummy_prefix = field.integer != 0;
-    if (field.number == 4) file.remove_extra_whitespaces = field.integer != 0;
-    return Ok{};
-  };
-  const auto read_model = [&](const Field& field) -> Status {
-    if (field.number == 1) file.pieces.push_back(PRONK_TRY(read_piece(field.bytes)));
-    if (field.number == 2) return for_each_field(field.bytes, read_trainer);
-    if (field.number == 3) return for_each_field(field.bytes, read_normalizer);
-    return Ok{};
-  };
-  PRONK_TRY_IN("tokenizer.model", for_each_field(bytes, read_model));
+  for (ProtoReader reader(bytes); !reader.at_end();) {
+    const ProtoField f = PRONK_TRY(reader.next());
+    if (f.is(1, Wire::kBytes))
+      file.pieces.push_back(PRONK_TRY(read_piece(f.bytes, file.pieces.size())));
+    if (f.is(2, Wire::kBytes)) PRONK_TRY_IN("trainer_spec", read_trainer_spec(f.bytes, file));
+    if (f.is(3, Wire::kBytes)) PRONK_TRY_IN("normalizer_spec", read_normalizer_spec(f.bytes, file));
+  }
+  if (file.pieces.empty() || file.pieces.size() > kMaxTokens)
+    return error(Code::kCorruptData,
+                 fmt::format("SentencePiece model: {} tokens", file.pieces.size()));
+  const int type = file.model_type;
+  if (type != SentencePieceFile::kUnigram && type != SentencePieceFile::kBpe)
+    return error(Code::kUnsupported,
+                 fmt::format("SentencePiece model type {} ({}): built are unigram and bpe", type,
+                             type == 3   ? "word"
+                             : type == 4 ? "char"
+                                         : "unknown"));
+  if (!file.escape_whitespaces)
+    return error(Code::kUnsupported, "SentencePiece model with escape_whitespaces = false");
   return file;
 }
 
@@ -122,13 +101,14 @@ std::string write_sentencepiece(const SentencePieceFile& file) {
     std::string message;
     put_bytes(&message, 1, piece.text);
     put_float(&message, 2, piece.score);
-    if (piece.type != 1) put_integer(&message, 3, piece.type);
+    if (piece.type != TokenType::kNormal) put_integer(&message, 3, number_of(piece.type));
     put_bytes(&out, 1, message);
   }
   std::string trainer;
-  put_integer(&trainer, 3, file.is_bpe ? 2 : 1);
+  put_integer(&trainer, 3, file.model_type);
   put_integer(&trainer, 4, std::ssize(file.pieces));
-  put_integer(&trainer, 35, 1);
+  put_integer(&trainer, 24, file.whitespace_as_suffix);
+  put_integer(&trainer, 35, file.byte_fallback);
   put_integer(&trainer, 40, file.unknown);
   put_integer(&trainer, 41, file.bos);
   put_integer(&trainer, 42, file.eos);
@@ -138,7 +118,7 @@ std::string write_sentencepiece(const SentencePieceFile& file) {
   put_bytes(&normalizer, 1, "identity");
   put_integer(&normalizer, 3, file.add_dummy_prefix);
   put_integer(&normalizer, 4, file.remove_extra_whitespaces);
-  put_integer(&normalizer, 5, 1);
+  put_integer(&normalizer, 5, file.escape_whitespaces);
   put_bytes(&out, 3, normalizer);
   return out;
 }

@@ -1,38 +1,90 @@
-// Llama 3's tokenizer.model: "base64(token) rank" lines; the special tokens are not in the file.
+#include "formats/tiktoken_file.h"
+
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <optional>
 
-#include "formats/tokenizer_convert.h"
+#include "formats/token_type.h"
 
 namespace pronk {
 namespace {
 
-Error corrupt(std::string what) { return error(Code::kCorruptData, std::move(what)); }
-
 std::optional<std::string> decode_base64(std::string_view text) {
-  constexpr std::string_view kAlphabet =
+  static constexpr std::string_view kDigits =
       "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  static const std::array<int, 256> values = [] {
+    std::array<int, 256> v;
+    v.fill(-1);
+    for (std::size_t i = 0; i < kDigits.size(); ++i)
+      v[static_cast<unsigned char>(kDigits[i])] = static_cast<int>(i);
+    return v;
+  }();
+  if (text.empty() || text.size() % 4 != 0) return std::nullopt;
+  const std::size_t padding = text.ends_with("==") ? 2 : text.ends_with("=") ? 1 : 0;
   std::string bytes;
   unsigned bits = 0;
   int num_bits = 0;
-  while (text.ends_with('=')) text.remove_suffix(1);
-  for (const char c : text) {
-    const std::size_t digit = kAlphabet.find(c);
-    if (digit == std::string_view::npos) return std::nullopt;
-    bits = (bits << 6 | static_cast<unsigned>(digit)) & 0xffffu;
-    num_bits += 6;
-    if (num_bits < 8) continue;
+  for (const char c : text.substr(0, text.size() - padding)) {
+    const int value = values[static_cast<unsigned char>(c)];
+    if (value < 0) return std::nullopt;
+    bits = (bits << 6 | static_cast<unsigned>(value)) & 0xFFFF;
+    if ((num_bits += 6) < 8) continue;
     num_bits -= 8;
-    bytes.push_back(static_cast<char>(bits >> num_bits & 0xff));
+    bytes.push_back(static_cast<char>(bits >> num_bits & 0xFF));
   }
   return bytes;
 }
 
-// llama31.md, 25.
-std::vector<std::string> meta_specials() {
+// One line to tokens[rank].
+Status read_line(std::string_view line, int number, std::vector<std::string>& tokens) {
+  const auto broken = [&](std::string_view why) {
+    return error(Code::kCorruptData, fmt::format("tiktoken line {}: {}", number, why));
+  };
+  const std::size_t space = line.find(' ');
+  if (space == std::string_view::npos) return broken("no space, needed is base64 SPACE rank");
+  std::size_t rank = 0;
+  const std::string_view digits = line.substr(space + 1);
+  const auto [end, code] = std::from_chars(digits.data(), digits.data() + digits.size(), rank);
+  if (code != std::errc() || end != digits.data() + digits.size())
+    return broken("the rank is no number");
+  // Ids are ranks, and the special ones follow them: a gap would shift what the model learned.
+  if (rank >= tokens.size())
+    return broken(fmt::format("rank {} among {} tokens leaves a gap", rank, tokens.size()));
+  std::optional<std::string> bytes = decode_base64(line.substr(0, space));
+  if (!bytes) return broken("the token is not base64");
+  if (bytes->size() > kMaxTiktokenTokenBytes)
+    return broken(
+        fmt::format("a token of {} bytes, the limit is {}", bytes->size(), kMaxTiktokenTokenBytes));
+  if (!tokens[rank].empty()) return broken(fmt::format("rank {} a second time", rank));
+  tokens[rank] = std::move(*bytes);
+  return Ok{};
+}
+
+}  // namespace
+
+Result<std::vector<std::string>> parse_tiktoken(std::string_view text) {
+  std::vector<std::string_view> lines;
+  for (std::size_t i = 0; i < text.size();) {
+    const std::size_t end = std::min(text.find('\n', i), text.size());
+    std::string_view line = text.substr(i, end - i);
+    if (line.ends_with('\r')) line.remove_suffix(1);
+    if (!line.empty()) lines.push_back(line);
+    i = end + 1;
+  }
+  if (lines.empty() || lines.size() > kMaxTokens)
+    return error(Code::kCorruptData, fmt::format("tiktoken file: {} tokens", lines.size()));
+  std::vector<std::string> tokens(lines.size());
+  int number = 0;
+  for (const std::string_view line : lines) PRONK_TRY(read_line(line, ++number, tokens));
+  return tokens;
+}
+
+// llama-models, models/llama3/tokenizer.py at the release of 3.1; <|reserved_special_token_2|> and
+// on fill up.
+std::vector<std::string> llama3_special_tokens() {
   std::vector<std::string> names = {"<|begin_of_text|>",
                                     "<|end_of_text|>",
                                     "<|reserved_special_token_0|>",
@@ -44,58 +96,9 @@ std::vector<std::string> meta_specials() {
                                     "<|eom_id|>",
                                     "<|eot_id|>",
                                     "<|python_tag|>"};
-  constexpr int kNumSpecials = 256;
-  for (int i = 2; std::ssize(names) < kNumSpecials; ++i)
+  for (int i = 2; std::ssize(names) < kNumLlama3Specials; ++i)
     names.push_back(fmt::format("<|reserved_special_token_{}|>", i));
   return names;
-}
-
-}  // namespace
-
-Result<TiktokenVocabulary> parse_tiktoken(std::string_view text) {
-  TiktokenVocabulary vocabulary;
-  vocabulary.specials = meta_specials();
-  for (std::int64_t line_number = 1; !text.empty(); ++line_number) {
-    const std::size_t end = std::min(text.find('\n'), text.size());
-    std::string_view line = text.substr(0, end);
-    text.remove_prefix(std::min(end + 1, text.size()));
-    if (line.ends_with('\r')) line.remove_suffix(1);
-    if (line.empty()) continue;
-    const std::size_t space = std::min(line.find(' '), line.size());
-    const auto token = decode_base64(line.substr(0, space));
-    std::int64_t rank = -1;
-    if (space < line.size())
-      std::from_chars(line.data() + space + 1, line.data() + line.size(), rank);
-    if (!token || token->empty() || rank != std::ssize(vocabulary.tokens))
-      return corrupt(
-          fmt::format("tokenizer.model line {}: a base64 token and the rank {} are expected",
-                      line_number, vocabulary.tokens.size()));
-    vocabulary.tokens.push_back(*token);
-  }
-  return vocabulary;
-}
-
-std::string bytes_to_characters(std::string_view bytes) {
-  static const std::array<std::string, 256> kCharacters = [] {
-    std::array<std::string, 256> table;
-    unsigned next = 256;
-    for (unsigned byte = 0; byte < 256; ++byte) {
-      const bool printable =
-          (byte >= '!' && byte <= '~') || (byte >= 0xa1 && byte <= 0xac) || byte >= 0xae;
-      const unsigned code = printable ? byte : next++;
-      std::string& character = table[byte];  // UTF-8 of a code point below 0x800
-      if (code < 0x80) {
-        character = static_cast<char>(code);
-      } else {
-        character = static_cast<char>(0xc0 | code >> 6);
-        character += static_cast<char>(0x80 | (code & 0x3f));
-      }
-    }
-    return table;
-  }();
-  std::string text;
-  for (const char c : bytes) text += kCharacters[static_cast<unsigned char>(c)];
-  return text;
 }
 
 }  // namespace pronk

@@ -5,18 +5,19 @@
 #include <algorithm>
 #include <unordered_map>
 
-#include "base/bytes.h"
+#include "formats/llama2c_tokenizer.h"
 #include "formats/sentencepiece_file.h"
+#include "formats/tiktoken_file.h"
 #include "formats/tokenizer_json.h"
+#include "text/byte_level.h"
 #include "text/json.h"
 
 namespace pronk {
 namespace {
 
 using Kind = TokenizerSource::Kind;
-constexpr std::int32_t kNormal = 1, kUnknown = 2, kControl = 3, kUnused = 5, kByte = 6;
-
-constexpr std::string_view kVisibleSpace = "▁";
+constexpr std::int32_t kNormal = number_of(TokenType::kNormal);
+constexpr std::int32_t kUnused = number_of(TokenType::kUnused);
 
 // ---- every kind to GGUF's -----------------------------------------------------------------------
 
@@ -34,44 +35,52 @@ std::vector<std::string> merges_of(const std::vector<std::string>& tokens) {
     }
     std::sort(splits.begin(), splits.end());
     for (const auto& [left, right] : splits)
-      merges.push_back(bytes_to_characters(tokens[left]) + " " +
-                       bytes_to_characters(tokens[right]));
+      merges.push_back(byte_level_of_bytes(tokens[left]) + " " +
+                       byte_level_of_bytes(tokens[right]));
   }
   return merges;
 }
 
 Status fill_from_tiktoken(TokenizerSource* t, std::string_view bytes) {
-  const TiktokenVocabulary vocabulary = PRONK_TRY(parse_tiktoken(bytes));
+  const std::vector<std::string> tokens = PRONK_TRY(parse_tiktoken(bytes));
   t->gguf_model = "gpt2";
   t->gguf_pre = "llama-bpe";
-  for (const std::string& token : vocabulary.tokens) {
-    t->tokens.push_back(bytes_to_characters(token));
+  for (const std::string& token : tokens) {
+    t->tokens.push_back(byte_level_of_bytes(token));
     t->token_types.push_back(kNormal);
   }
   const auto first_special = static_cast<TokenId>(t->tokens.size());
-  for (const std::string& special : vocabulary.specials) {
-    t->tokens.push_back(special);
-    t->token_types.push_back(kControl);
+  for (std::string& special : llama3_special_tokens()) {
+    t->tokens.push_back(std::move(special));
+    t->token_types.push_back(number_of(TokenType::kControl));
   }
-  t->merges = merges_of(vocabulary.tokens);
+  t->merges = merges_of(tokens);
   if (!t->bos) t->bos = first_special;
   if (!t->eos) t->eos = first_special + 1;
   t->add_bos = t->add_bos.value_or(true);
   return Ok{};
 }
 
-Status fill_from_sentencepiece(TokenizerSource* t, std::string_view bytes) {
-  const SentencePieceFile file = PRONK_TRY(parse_sentencepiece(bytes));
-  if (!file.is_bpe)
-    return error(Code::kUnsupported,
-                 "tokenizer.model: a unigram model; GGUF's 'llama' tokenizers are BPE");
+void fill_from_pieces(TokenizerSource* t, const std::vector<SentencePieceFile::Piece>& pieces) {
   t->gguf_model = "llama";
   t->gguf_pre = "default";
-  for (const SentencePieceFile::Piece& piece : file.pieces) {
+  for (const SentencePieceFile::Piece& piece : pieces) {
     t->tokens.push_back(piece.text);
     t->scores.push_back(piece.score);
-    t->token_types.push_back(piece.type);
+    t->token_types.push_back(number_of(piece.type));
   }
+}
+
+Status fill_from_sentencepiece(TokenizerSource* t, std::string_view bytes) {
+  const SentencePieceFile file = PRONK_TRY_IN("tokenizer.model", parse_sentencepiece(bytes));
+  if (file.model_type != SentencePieceFile::kBpe)
+    return error(Code::kUnsupported,
+                 "tokenizer.model: a unigram model; GGUF's 'llama' tokenizers are BPE");
+  if (!file.character_map.empty() || file.whitespace_as_suffix)
+    return error(Code::kUnsupported,
+                 "tokenizer.model: it changes characters before it splits them (a character map "
+                 "or spaces as suffixes), which GGUF's 'llama' tokenizers do not");
+  fill_from_pieces(t, file.pieces);
   const auto set = [](std::optional<TokenId>* id, std::int32_t value) {
     if (!*id && value >= 0) *id = value;
   };
@@ -86,28 +95,8 @@ Status fill_from_sentencepiece(TokenizerSource* t, std::string_view bytes) {
   return Ok{};
 }
 
-// llama2.c writes spaces for "▁" and wraps BOS and EOS in newlines.
 Status fill_from_llama2c(TokenizerSource* t, std::string_view bytes) {
-  constexpr std::size_t kFirstByte = 3, kFirstNormal = 3 + 256;
-  t->gguf_model = "llama";
-  t->gguf_pre = "default";
-  ByteReader in(std::as_bytes(std::span(bytes)));
-  PRONK_TRY_IN("tokenizer.bin", in.number<std::int32_t>());
-  while (in.left() > 0) {
-    t->scores.push_back(PRONK_TRY_IN("tokenizer.bin", in.number<float>()));
-    const auto length = PRONK_TRY_IN("tokenizer.bin", in.number<std::uint32_t>());
-    const std::string_view text = PRONK_TRY_IN("tokenizer.bin", in.text(length));
-    const std::size_t id = t->tokens.size();
-    std::string token;
-    for (const char c : text) c == ' ' ? void(token += kVisibleSpace) : token.push_back(c);
-    if (id == 1) token = "<s>";
-    if (id == 2) token = "</s>";
-    t->tokens.push_back(std::move(token));
-    t->token_types.push_back(id == 0             ? kUnknown
-                             : id < kFirstByte   ? kControl
-                             : id < kFirstNormal ? kByte
-                                                 : kNormal);
-  }
+  fill_from_pieces(t, PRONK_TRY(parse_llama2c_tokens(bytes)));
   t->add_space_prefix = true;
   t->remove_extra_whitespaces = false;
   return Ok{};
@@ -125,12 +114,14 @@ void name_ends(TokenizerSource* t) {
 
 // ---- GGUF's to Hugging Face's -------------------------------------------------------------------
 
-std::string to_sentencepiece(const TokenizerSource& t) {
+Result<std::string> to_sentencepiece(const TokenizerSource& t) {
   SentencePieceFile file;
-  file.is_bpe = true;
-  for (std::size_t i = 0; i < t.tokens.size(); ++i)
-    file.pieces.push_back({t.tokens[i], i < t.scores.size() ? t.scores[i] : 0.0f,
-                           i < t.token_types.size() ? t.token_types[i] : kNormal});
+  file.model_type = SentencePieceFile::kBpe;
+  file.byte_fallback = true;
+  for (std::size_t i = 0; i < t.tokens.size(); ++i) {
+    const TokenType type = PRONK_TRY(t.type_of(i));
+    file.pieces.push_back({t.tokens[i], i < t.scores.size() ? t.scores[i] : 0.0f, type});
+  }
   file.unknown = t.unknown.value_or(0);
   file.bos = t.bos.value_or(1);
   file.eos = t.eos.value_or(2);
@@ -229,7 +220,8 @@ Result<std::vector<NamedFile>> to_hf_tokenizer(const ModelSource& source) {
   if (given.kind == Kind::kSentencePiece) {
     files.push_back({"tokenizer.model", given.bytes});
   } else if (is_sentencepiece) {
-    files.push_back({"tokenizer.model", to_sentencepiece(t)});
+    std::string model = PRONK_TRY(to_sentencepiece(t));
+    files.push_back({"tokenizer.model", std::move(model)});
   } else {
     std::string json = PRONK_TRY(tokenizer_to_json(t));
     files.push_back({"tokenizer.json", std::move(json)});

@@ -2,7 +2,6 @@
 // it turns into Hugging Face's files.
 #pragma once
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "formats/model_source.h"
@@ -19,16 +18,5 @@ struct NamedFile {
 
 // tokenizer.json or tokenizer.model, and tokenizer_config.json with the chat templates.
 Result<std::vector<NamedFile>> to_hf_tokenizer(const ModelSource& source);
-
-// Llama 3's tiktoken file: its tokens by rank, Meta's names of the 256 specials behind them, and
-// the merges that the ranks imply (for each token every way to split it into two others).
-struct TiktokenVocabulary {
-  std::vector<std::string> tokens;  // raw bytes
-  std::vector<std::string> specials;
-};
-Result<TiktokenVocabulary> parse_tiktoken(std::string_view text);
-
-// Byte-level BPE writes each byte as one printable character (GPT-2's table).
-std::string bytes_to_characters(std::string_view bytes);
 
 }  // namespace pronk

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "formats/sentencepiece_file.h"
+#include "formats/tiktoken_file.h"
 
 namespace pronk {
 namespace {
@@ -29,9 +30,6 @@ bool looks_like_sentencepiece(std::string_view bytes) {
   return bytes.size() > 2 && bytes[0] == '\x0a';
 }
 
-// Llama 3 puts 256 special tokens behind the ranks of its file.
-constexpr std::int64_t kTiktokenSpecials = 256;
-
 }  // namespace
 
 Result<TokenizerSource::Kind> tokenizer_kind(std::string_view bytes) {
@@ -52,7 +50,7 @@ Result<std::optional<std::int64_t>> count_tokens(const TokenizerSource& source) 
     case TokenizerSource::Kind::kTiktoken: {
       const auto newlines = std::count(source.bytes.begin(), source.bytes.end(), '\n');
       const bool unfinished = !source.bytes.empty() && source.bytes.back() != '\n';
-      return std::optional<std::int64_t>(newlines + unfinished + kTiktokenSpecials);
+      return std::optional<std::int64_t>(newlines + unfinished + kNumLlama3Specials);
     }
     case TokenizerSource::Kind::kSentencePiece: {
       const SentencePieceFile file = PRONK_TRY(parse_sentencepiece(source.bytes));

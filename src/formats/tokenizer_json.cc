@@ -6,12 +6,16 @@
 #include <limits>
 
 #include "formats/hf_config.h"
+#include "formats/token_type.h"
 #include "text/json.h"
 
 namespace pronk {
 namespace {
 
-constexpr std::int32_t kNormal = 1, kControl = 3, kUserDefined = 4, kUnused = 5;  // token types
+constexpr std::int32_t kNormal = number_of(TokenType::kNormal);
+constexpr std::int32_t kControl = number_of(TokenType::kControl);
+constexpr std::int32_t kUserDefined = number_of(TokenType::kUserDefined);
+constexpr std::int32_t kUnused = number_of(TokenType::kUnused);
 
 Error corrupt(std::string what) {
   return error(Code::kCorruptData, "tokenizer.json: " + std::move(what));
@@ -94,8 +98,8 @@ bool adds_bos(const json::value& processor) {
 }
 
 Status set_token(TokenizerSource* t, std::int64_t id, std::string_view text, std::int32_t type) {
-  constexpr std::int64_t kMaxTokens = std::int64_t{1} << 24;
-  if (id < 0 || id >= kMaxTokens) return corrupt(fmt::format("token '{}' has the id {}", text, id));
+  if (id < 0 || id >= std::int64_t{kMaxTokens})
+    return corrupt(fmt::format("token '{}' has the id {}", text, id));
   const auto at = static_cast<std::size_t>(id);
   if (at >= t->tokens.size()) {
     t->tokens.resize(at + 1);

@@ -45,7 +45,4 @@ Result<TokenizerParts> read_sentencepiece(const TokenizerSource& source);
 Result<TokenizerParts> read_gguf_tokenizer(const TokenizerSource& source);
 Result<TokenizerParts> read_llama2c_tokenizer(const TokenizerSource& source);
 
-// Ids are int32, and a vocabulary of this size is a broken file.
-inline constexpr std::size_t kMaxTokens = 1 << 24;
-
 }  // namespace pronk

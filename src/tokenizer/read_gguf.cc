@@ -4,8 +4,8 @@
 
 #include <algorithm>
 
+#include "text/byte_level.h"
 #include "text/utf8.h"
-#include "tokenizer/byte_level.h"
 #include "tokenizer/parts.h"
 #include "tokenizer/sentencepiece_parts.h"
 
@@ -63,17 +63,6 @@ Result<const NamedSplit*> find_split(std::string_view pre) {
                            pre.empty() ? "(missing)" : printable(pre), names));
 }
 
-Result<TokenType> type_of(const TokenizerSource& source, std::size_t i) {
-  if (source.token_types.empty()) return TokenType::kNormal;
-  const std::int32_t type = source.token_types[i];
-  if (type == 0) return TokenType::kNormal;  // "undefined"
-  if (type < 1 || type > 6)
-    return error(
-        Code::kCorruptData,
-        fmt::format("tokenizer.ggml.token_type: token {} has type {}, known are 1 to 6", i, type));
-  return static_cast<TokenType>(type);
-}
-
 // "left right": a space never stands in a token, where it is "Ġ".
 Result<Merge> parse_merge(const Vocabulary& vocabulary, std::string_view text, std::size_t rank) {
   const std::size_t space = text.find(' ', 1);
@@ -102,7 +91,7 @@ Result<TokenizerParts> read_byte_level(const TokenizerSource& source) {
   parts.adds_bos = split->adds_bos;
   for (std::size_t i = 0; i < source.tokens.size(); ++i) {
     const std::string& text = source.tokens[i];
-    const TokenType type = PRONK_TRY(type_of(source, i));
+    const TokenType type = PRONK_TRY(source.type_of(i));
     const auto id = static_cast<TokenId>(i);
     // Control and user-defined tokens are written as they are, the others byte by byte.
     const bool added = type == TokenType::kControl || type == TokenType::kUserDefined;
@@ -121,7 +110,7 @@ Result<TokenizerParts> read_byte_level(const TokenizerSource& source) {
 Result<TokenizerParts> read_sentencepiece_tokens(const TokenizerSource& source) {
   SentencePieces model;
   for (std::size_t i = 0; i < source.tokens.size(); ++i) {
-    const TokenType type = PRONK_TRY(type_of(source, i));
+    const TokenType type = PRONK_TRY(source.type_of(i));
     model.pieces.push_back({source.tokens[i], source.scores.empty() ? 0 : source.scores[i], type});
     model.byte_fallback |= type == TokenType::kByte;
   }

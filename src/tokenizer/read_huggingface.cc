@@ -4,8 +4,8 @@
 
 #include <optional>
 
+#include "text/byte_level.h"
 #include "text/utf8.h"
-#include "tokenizer/byte_level.h"
 #include "tokenizer/huggingface_pipeline.h"
 #include "tokenizer/parts.h"
 #include "tokenizer/sentencepiece_parts.h"

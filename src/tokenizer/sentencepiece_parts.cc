@@ -12,7 +12,7 @@ namespace pronk {
 
 namespace {
 
-using Piece = SentencePieces::Piece;
+using Piece = SentencePieceFile::Piece;
 constexpr float kUnknownPenalty = 10;
 
 Status add_piece(const SentencePieces& model, const Piece& piece, TokenizerParts& parts) {

@@ -4,18 +4,14 @@
 #include <string>
 #include <vector>
 
+#include "formats/sentencepiece_file.h"
 #include "pronk/result.h"
 #include "tokenizer/parts.h"
 
 namespace pronk {
 
 struct SentencePieces {
-  struct Piece {
-    std::string text;  // with "▁" for a space; a byte piece is "<0x0A>"
-    float score = 0;
-    TokenType type = TokenType::kNormal;
-  };
-  std::vector<Piece> pieces;
+  std::vector<SentencePieceFile::Piece> pieces;
   bool unigram = false;
   bool byte_fallback = false;
   std::optional<std::string> unknown_text;  // what the unknown token decodes to, if not its text

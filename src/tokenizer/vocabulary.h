@@ -6,21 +6,12 @@
 #include <string_view>
 #include <vector>
 
+#include "formats/token_type.h"
 #include "pronk/types.h"
 
 namespace pronk {
 
 inline constexpr TokenId kNoToken = -1;
-
-// SentencePiece's piece types, which GGUF took over with these numbers.
-enum class TokenType : std::uint8_t {
-  kNormal = 1,
-  kUnknown = 2,      // stands for what no other token spells
-  kControl = 3,      // never made of text, unless it is asked for: <|eot_id|>, <s>
-  kUserDefined = 4,  // always found whole in a text
-  kUnused = 5,
-  kByte = 6,  // one raw byte, where the vocabulary lacks a character
-};
 
 // A hash of short byte strings; wyhash's mixing of two 64-bit words into one.
 std::uint64_t hash_bytes(std::string_view bytes);

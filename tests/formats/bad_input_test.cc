@@ -8,11 +8,12 @@
 #include "formats/hf_config.h"
 #include "formats/hf_reader.h"
 #include "formats/llama2c_reader.h"
+#include "formats/llama2c_tokenizer.h"
 #include "formats/meta_reader.h"
 #include "formats/pickle.h"
 #include "formats/sentencepiece_file.h"
 #include "formats/synthetic_files.h"
-#include "formats/tokenizer_convert.h"
+#include "formats/tiktoken_file.h"
 #include "formats/tokenizer_json.h"
 #include "support.h"
 
@@ -367,7 +368,7 @@ TEST(MetaFolder, MissingFp8ScalesAreNamed) {
 
 TEST(TokenizerFiles, TruncatedOnesNeverCrash) {
   SentencePieceFile spm;
-  spm.pieces = {{"<unk>", 0, 2}, {"a", -1, 1}, {"\xe2\x96\x81", -2, 1}};
+  spm.pieces = {{"<unk>", 0, TokenType::kUnknown}, {"a", -1}, {"\xe2\x96\x81", -2}};
   const std::string json =
       R"({"added_tokens":[{"id":2,"content":"<e>","special":true}],"pre_tokenizer":{"type":"ByteLevel"},"model":{"vocab":{"a":0,"b":1},"merges":["a b"]}})";
   const std::string whole[] = {write_sentencepiece(spm), "YQ== 0\nYg== 1\n", json};
@@ -377,7 +378,7 @@ TEST(TokenizerFiles, TruncatedOnesNeverCrash) {
       (void)parse_sentencepiece(cut).has_value();
       (void)parse_tiktoken(cut).has_value();
       (void)tokenizer_from_json(cut).has_value();
-      (void)count_llama2c_tokens(cut).has_value();
+      (void)parse_llama2c_tokens(cut).has_value();
     }
 }
 

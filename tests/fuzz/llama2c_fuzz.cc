@@ -1,7 +1,8 @@
 // Any bytes as a llama2.c file, and as each kind of tokenizer file.
 #include "formats/llama2c_reader.h"
+#include "formats/llama2c_tokenizer.h"
 #include "formats/sentencepiece_file.h"
-#include "formats/tokenizer_convert.h"
+#include "formats/tiktoken_file.h"
 #include "formats/tokenizer_json.h"
 #include "touch.h"
 
@@ -13,6 +14,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   (void)pronk::parse_sentencepiece(text).has_value();
   (void)pronk::parse_tiktoken(text).has_value();
   (void)pronk::tokenizer_from_json(text).has_value();
-  (void)pronk::count_llama2c_tokens(text).has_value();
+  (void)pronk::parse_llama2c_tokens(text).has_value();
   return 0;
 }

@@ -1,4 +1,4 @@
-#include "tokenizer/byte_level.h"
+#include "text/byte_level.h"
 
 #include <array>
 
@@ -10,22 +10,33 @@ namespace {
 
 constexpr int kNumCharacters = 256 + 68;  // code points that stand for a byte lie below
 
-// By code point: the byte, or -1.
-constexpr std::array<int, kNumCharacters> make_table() {
-  std::array<int, kNumCharacters> table{};
-  table.fill(-1);
-  int next = 256;
-  for (int byte = 0; byte < 256; ++byte) {
+// By byte: the code point that it is written as.
+constexpr std::array<char32_t, 256> kCodePointOf = [] {
+  std::array<char32_t, 256> table{};
+  char32_t next = 256;
+  for (char32_t byte = 0; byte < 256; ++byte) {
     const bool itself = (byte >= '!' && byte <= '~') || (byte >= 0xA1 && byte != 0xAD);
-    table[static_cast<std::size_t>(itself ? byte : next++)] = byte;
+    table[byte] = itself ? byte : next++;
   }
   return table;
-}
+}();
 
-constexpr std::array<int, kNumCharacters> kByteOf = make_table();
+// By code point: the byte, or -1.
+constexpr std::array<int, kNumCharacters> kByteOf = [] {
+  std::array<int, kNumCharacters> table{};
+  table.fill(-1);
+  for (std::size_t byte = 0; byte < 256; ++byte) table[kCodePointOf[byte]] = static_cast<int>(byte);
+  return table;
+}();
 static_assert(kByteOf[0x120] == ' ' && kByteOf[0x10A] == '\n' && kByteOf[323] == 0xAD);
 
 }  // namespace
+
+std::string byte_level_of_bytes(std::string_view bytes) {
+  std::string text;
+  for (const char c : bytes) append_utf8(text, kCodePointOf[static_cast<unsigned char>(c)]);
+  return text;
+}
 
 std::optional<std::string> bytes_of_byte_level(std::string_view text) {
   std::string bytes;

@@ -1,4 +1,4 @@
-#include "tokenizer/protobuf.h"
+#include "formats/protobuf.h"
 
 #include <fmt/format.h>
 
