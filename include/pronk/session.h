@@ -27,7 +27,7 @@ struct ChatOptions {
   std::string system{};                // the system message; empty: none
   std::string tools_json{};            // a JSON array of function descriptions; empty: none
   std::string template_kwargs_json{};  // a JSON object of further template variables
-  // Unset: the model's generation_config, else temperature 0.6 and top_p 0.9.
+  // Unset: the model's generation_config, else temperature 0.6 and top_p 0.9 (default_sampling).
   std::optional<SamplingParams> sampling{};
   int max_tokens = 0;  // of a reply; 0: until the context is full
   std::vector<std::string> stop{};
@@ -37,10 +37,14 @@ struct ChatOptions {
 
 struct Reply {
   std::string text;
+  std::vector<Picked> tokens;
   FinishReason finish = FinishReason::kEnd;
-  int prompt_tokens = 0, generated_tokens = 0;
+  int num_prompt_tokens = 0;  // set by who made the prompt
   double first_token_seconds = 0, total_seconds = 0;
 };
+
+// Reads a stream to its end; `on_event` gets each event first. A cancelled one gives what came.
+Result<Reply> read_reply(Stream& stream, const std::function<void(const Event&)>& on_event = {});
 
 // One conversation over an Engine, which must outlive it; keeps the messages. One thread at a time,
 // but cancel() may come from any.
@@ -58,6 +62,11 @@ class Session {
   Result<Reply> say(Message message,
                     const std::function<void(std::string_view delta)>& on_delta = {});
   void cancel();  // ends the reply under way
+
+  // The two halves of say(), for a caller who reads the reply in a way of its own: the prompt of
+  // everything said so far and the message, and keeping the message with what was replied.
+  Result<Prompt> prompt_for(const Message& message) const;
+  void keep(Message message, std::string reply);
 
   const std::vector<Message>& messages() const;  // without the system message
   void clear();                                  // forgets the messages, not the system message

@@ -7,6 +7,7 @@
 
 #include "base/file.h"
 #include "chat/chat_template.h"
+#include "chat/default_sampling.h"
 #include "chat/messages.h"
 #include "formats/model_source.h"
 
@@ -15,18 +16,6 @@ namespace {
 
 constexpr std::string_view kFormat = "pronk session";
 constexpr int kVersion = 1;
-
-// What the model's files ask for, else Meta's defaults for Llama 3.
-SamplingParams default_sampling(const GenerationDefaults& file) {
-  SamplingParams params;
-  const bool greedy = file.do_sample.has_value() && !*file.do_sample;
-  params.temperature = greedy ? 0 : file.temperature.value_or(0.6);
-  params.top_p = file.top_p.value_or(0.9);
-  params.top_k = file.top_k.value_or(0);
-  params.min_p = file.min_p.value_or(0);
-  params.repeat_penalty = file.repetition_penalty.value_or(1);
-  return params;
-}
 
 Result<json::value> parse_option(std::string_view name, const std::string& text, bool array) {
   if (text.empty()) return json::value(array ? json::value(json::array()) : json::object());
@@ -71,44 +60,31 @@ struct Session::Impl {
   std::mutex stream_mutex;
   std::optional<Stream> stream;  // the reply under way
 
-  Result<Prompt> prompt_for(const Message& last) const;
-  Result<Reply> read_reply(const std::function<void(std::string_view)>& on_delta);
+  json::array messages_with(const Message& last) const;
 };
 
-// Everything said so far and the new message, through the template.
-Result<Prompt> Session::Impl::prompt_for(const Message& last) const {
+json::array Session::Impl::messages_with(const Message& last) const {
   json::array all;
   if (!options.system.empty())
     all.push_back(json::object{{"role", "system"}, {"content", options.system}});
   for (const Message& message : messages) all.push_back(to_json(message));
   all.push_back(to_json(last));
-  json::object variables = kwargs.get_object();
-  variables["messages"] = std::move(all);
-  variables["add_generation_prompt"] = true;
-  if (!tools.get_array().empty()) variables["tools"] = tools;
-  const std::int64_t now = options.now ? *options.now : local_now();
-  Prompt prompt;
-  prompt.tokens = PRONK_TRY(chat_template.prompt(std::move(variables), now));
-  prompt.sampling =
-      options.sampling ? *options.sampling : default_sampling(engine.model().source().generation);
-  prompt.max_tokens = options.max_tokens;
-  prompt.stop = options.stop;
-  return prompt;
+  return all;
 }
 
-Result<Reply> Session::Impl::read_reply(const std::function<void(std::string_view)>& on_delta) {
+Result<Reply> read_reply(Stream& stream, const std::function<void(const Event&)>& on_event) {
   using Clock = std::chrono::steady_clock;
   const auto seconds_since = [](Clock::time_point start) {
     return std::chrono::duration<double>(Clock::now() - start).count();
   };
   const Clock::time_point start = Clock::now();
   Reply reply;
-  while (std::optional<Event> event = stream->next()) {
+  while (std::optional<Event> event = stream.next()) {
     if (event->error) return *std::move(event->error);
-    if (event->token && reply.generated_tokens++ == 0)
-      reply.first_token_seconds = seconds_since(start);
+    if (on_event) on_event(*event);
+    if (event->token && reply.tokens.empty()) reply.first_token_seconds = seconds_since(start);
+    if (event->token) reply.tokens.push_back(*std::move(event->token));
     reply.text += event->text;
-    if (on_delta && !event->text.empty()) on_delta(event->text);
     if (event->finish) reply.finish = *event->finish;
   }
   reply.total_seconds = seconds_since(start);
@@ -135,32 +111,51 @@ Result<Session> Session::create(Engine& engine, ChatOptions options) {
                                                 .stream = {}}));
 }
 
-Result<Reply> Session::say(Message message,
-                           const std::function<void(std::string_view delta)>& on_delta) {
+Result<Prompt> Session::prompt_for(const Message& message) const {
   if (!message.tool_calls_json.empty()) {
     const json::value calls = PRONK_TRY_IN("chat: tool calls", parse_json(message.tool_calls_json));
     if (!calls.is_array())
       return error(Code::kInvalidArgument, "chat: tool calls: needs a JSON array");
   }
-  Prompt prompt = PRONK_TRY(impl_->prompt_for(message));
-  const int prompt_tokens = static_cast<int>(prompt.tokens.size());
-  Stream stream = PRONK_TRY(impl_->engine.submit(std::move(prompt)));
+  json::object variables = impl_->kwargs.get_object();
+  variables["messages"] = impl_->messages_with(message);
+  variables["add_generation_prompt"] = true;
+  if (!impl_->tools.get_array().empty()) variables["tools"] = impl_->tools;
+  const ChatOptions& options = impl_->options;
+  const std::int64_t now = options.now ? *options.now : local_now();
+  Prompt prompt;
+  prompt.tokens = PRONK_TRY(impl_->chat_template.prompt(std::move(variables), now));
+  prompt.sampling = options.sampling ? *options.sampling
+                                     : default_sampling(impl_->engine.model().source().generation);
+  prompt.max_tokens = options.max_tokens;
+  prompt.stop = options.stop;
+  return prompt;
+}
+
+void Session::keep(Message message, std::string reply) {
+  impl_->messages.push_back(std::move(message));
+  impl_->messages.push_back({.role = "assistant", .content = std::move(reply)});
+}
+
+Result<Reply> Session::say(Message message,
+                           const std::function<void(std::string_view delta)>& on_delta) {
+  Prompt prompt = PRONK_TRY(prompt_for(message));
+  const auto num_prompt_tokens = static_cast<int>(prompt.tokens.size());
+  Stream submitted = PRONK_TRY(impl_->engine.submit(std::move(prompt)));
   {
     const std::lock_guard lock(impl_->stream_mutex);
-    impl_->stream.emplace(std::move(stream));
+    impl_->stream.emplace(std::move(submitted));
   }
-  Result<Reply> reply = impl_->read_reply(on_delta);
+  Result<Reply> reply = read_reply(*impl_->stream, [&](const Event& event) {
+    if (on_delta && !event.text.empty()) on_delta(event.text);
+  });
   {
     const std::lock_guard lock(impl_->stream_mutex);
     impl_->stream.reset();
   }
   if (!reply) return reply;
-  reply->prompt_tokens = prompt_tokens;
-  Message answer;
-  answer.role = "assistant";
-  answer.content = reply->text;
-  impl_->messages.push_back(std::move(message));
-  impl_->messages.push_back(std::move(answer));
+  reply->num_prompt_tokens = num_prompt_tokens;
+  keep(std::move(message), reply->text);
   return reply;
 }
 

@@ -10,44 +10,32 @@
 #include "pronk/tokenizer.h"
 
 namespace pronk::cli {
-namespace {
-
-Result<const Tokenizer*> tokenizer_of(const Model& model) {
-  if (model.has_tokenizer()) return &model.tokenizer();
-  return error(Code::kInvalidArgument,
-               "prompt: the model has no tokenizer; put its tokenizer file beside the weights");
-}
-
-}  // namespace
 
 Result<std::vector<TokenId>> raw_prompt(const Model& model, std::string_view text) {
-  const Tokenizer& tokenizer = *PRONK_TRY(tokenizer_of(model));
+  if (!model.has_tokenizer())
+    return error(Code::kUnsupported,
+                 "prompt: the model has no tokenizer; put its tokenizer file beside the weights");
+  const Tokenizer& tokenizer = model.tokenizer();
   std::vector<TokenId> ids = tokenizer.encode(text, Specials::kRecognise);
   const std::optional<TokenId> bos = tokenizer.bos();
   if (bos && tokenizer.adds_bos() && (ids.empty() || ids[0] != *bos)) ids.insert(ids.begin(), *bos);
   return ids;
 }
 
-Result<Prompt> prompt_of(const Model& model, const Options& options, std::vector<TokenId> tokens) {
-  Prompt prompt;
-  prompt.tokens = std::move(tokens);
-  prompt.sampling = PRONK_TRY(sampling_of(options, model.source().generation));
-  prompt.sampling.num_logprobs = static_cast<int>(options.integer("logprobs"));
-  prompt.max_tokens = static_cast<int>(std::max<std::int64_t>(options.integer("predict"), 0));
-  prompt.ignore_eos = options.flag("ignore-eos");
-  prompt.stop = options.texts("stop");
-  return prompt;
+Status apply_options(const Model& model, const Options& options, Prompt* prompt) {
+  prompt->sampling = PRONK_TRY(sampling_of(options, model.source().generation));
+  prompt->sampling.num_logprobs = static_cast<int>(options.integer("logprobs"));
+  prompt->max_tokens = static_cast<int>(std::max<std::int64_t>(options.integer("predict"), 0));
+  prompt->ignore_eos = options.flag("ignore-eos");
+  prompt->stop = options.texts("stop");
+  return Ok{};
 }
 
-Result<Prompt> chat_prompt(const Model& model, const Options& options,
-                           const json::array& messages) {
-  const Tokenizer& tokenizer = *PRONK_TRY(tokenizer_of(model));
-  const ChatTemplate chat_template = PRONK_TRY(
-      ChatTemplate::choose(model.source().chat_templates, tokenizer, /*with_tools=*/false));
-  const std::int64_t now = PRONK_TRY(template_now(options));
-  std::vector<TokenId> ids = PRONK_TRY(
-      chat_template.prompt({{"messages", messages}, {"add_generation_prompt", true}}, now));
-  return prompt_of(model, options, std::move(ids));
+Result<ChatOptions> chat_options(const Options& options) {
+  ChatOptions chat;
+  chat.system = options.text("system");
+  chat.now = PRONK_TRY(template_now(options));
+  return chat;
 }
 
 const std::string* default_template(const ModelSource& source) {

@@ -5,23 +5,22 @@
 
 #include "cli/options.h"
 #include "formats/model_source.h"
-#include "pronk/engine.h"
 #include "pronk/model.h"
 #include "pronk/result.h"
+#include "pronk/session.h"
 #include "pronk/types.h"
-#include "text/json.h"
 
 namespace pronk::cli {
 
 // The text as it stands: specials in it are recognised, and BOS begins it where the tokenizer's
-// file says so, never twice. kInvalidArgument when the model has no tokenizer.
+// file says so, never twice. kUnsupported when the model has no tokenizer.
 Result<std::vector<TokenId>> raw_prompt(const Model& model, std::string_view text);
 
-// A prompt of these tokens with the sampling, length and stops that the options of `run` say.
-Result<Prompt> prompt_of(const Model& model, const Options& options, std::vector<TokenId> tokens);
+// Puts the sampling, length and stops that the options of `run` say into the prompt.
+Status apply_options(const Model& model, const Options& options, Prompt* prompt);
 
-// The messages through the model's chat template, or the one that stands in for it.
-Result<Prompt> chat_prompt(const Model& model, const Options& options, const json::array& messages);
+// The system message and the day, for a Session.
+Result<ChatOptions> chat_options(const Options& options);
 
 // The chat template that is called "default", else the first; nullptr when there is none.
 const std::string* default_template(const ModelSource& source);

@@ -9,6 +9,7 @@
 
 #include "cli/sampling_options.h"
 #include "cli/signals.h"
+#include "cli/state_folder.h"
 #include "cli/suggest.h"
 #include "formats/model_source.h"
 
@@ -52,11 +53,11 @@ std::string option_name(std::string name) {
 
 }  // namespace
 
-Repl::Repl(Console& console, Engine& engine, Options options, Conversation conversation)
+Repl::Repl(Console& console, Engine& engine, Options options, Session session)
     : console_(console),
       engine_(engine),
       options_(std::move(options)),
-      conversation_(std::move(conversation)),
+      session_(std::move(session)),
       editor_(options_.flag("history") && !state_folder().empty() ? state_folder() / "history"
                                                                   : std::filesystem::path(),
               console.plain_terminal()),
@@ -116,24 +117,19 @@ std::optional<std::string> Repl::read_block(std::string text) {
 }
 
 Status Repl::answer(const std::string& message) {
-  conversation_.add("user", message);
-  const Result<Prompt> prompt = chat_prompt(engine_.model(), options_, conversation_.with_system());
-  if (!prompt) {
-    conversation_.messages.pop_back();
-    return prompt.error();
-  }
-  Result<Reply> reply = stream_reply(console_, engine_, *prompt);
+  session_.options().now = PRONK_TRY(template_now(options_));
+  const Message said{.role = "user", .content = message};
+  Prompt prompt = PRONK_TRY(session_.prompt_for(said));
+  PRONK_TRY(apply_options(engine_.model(), options_, &prompt));
+  const Result<Reply> reply = stream_reply(console_, engine_, prompt);
   console_.print("\n");
   console_.flush();
-  if (!reply) {
-    conversation_.messages.pop_back();
-    return std::move(reply).error();
-  }
-  conversation_.add("assistant", reply->text);
-  if (const std::string why = explain_end(*reply, prompt->max_tokens, engine_.context());
+  if (!reply) return reply.error();
+  session_.keep(said, reply->text);
+  if (const std::string why = explain_end(*reply, prompt.max_tokens, engine_.context());
       !why.empty())
     console_.note(why + "; /clear begins anew");
-  if (prompt->sampling.num_logprobs >= 0)
+  if (prompt.sampling.num_logprobs >= 0)
     console_.raw_note(format_logprobs(*reply, engine_.model().tokenizer()));
   if (options_.flag("verbose")) say(format_timings(*reply));
   if (noted_signal() == SIGINT) forget_signal();  // it stopped the reply, not the chat
@@ -148,7 +144,7 @@ Repl::Next Repl::obey(const std::string& line) {
   if (command == "?" || command == "help") {
     say(kHelp);
   } else if (command == "clear") {
-    conversation_.messages.clear();
+    session_.clear();
     say("the messages are forgotten");
   } else if (command == "set") {
     status = set(rest);
@@ -157,16 +153,12 @@ Repl::Next Repl::obey(const std::string& line) {
   } else if ((command == "save" || command == "load") && rest.empty()) {
     say(fmt::format("/{} needs a name", command));
   } else if (command == "save") {
-    const std::filesystem::path path = conversation_path(rest);
-    status = save(conversation_, path);
+    const std::filesystem::path path = chat_path(rest);
+    status = session_.save(path);
     if (status) say(fmt::format("saved as {}", path.string()));
   } else if (command == "load") {
-    if (Result<Conversation> loaded = load_conversation(conversation_path(rest))) {
-      conversation_ = *std::move(loaded);
-      say(fmt::format("{} messages are back", conversation_.messages.size()));
-    } else {
-      status = std::move(loaded).error();
-    }
+    status = session_.load(chat_path(rest));
+    if (status) say(fmt::format("{} messages are back", session_.messages().size()));
   } else {
     const std::vector<std::string> commands = {"set",   "show", "save", "load",
                                                "clear", "bye",  "help"};
@@ -190,7 +182,7 @@ Status Repl::set(const std::string& words) {
   if (name.empty() || value.empty())
     return error(Code::kInvalidArgument, "/set needs a name and a value; /? shows how");
   if (name == "system") {
-    conversation_.system = value;
+    session_.options().system = value;
     return Ok{};
   }
   return options_.set(option_name(name), value);
@@ -199,10 +191,11 @@ Status Repl::set(const std::string& words) {
 Status Repl::show(const std::string& what) {
   const ModelSource& source = engine_.model().source();
   if (what.empty() || what == "info") {
-    say(fmt::format("{}: {}, context {} tokens, {} threads, {}", conversation_.model, source.format,
-                    engine_.context(), engine_.num_threads(), engine_.isa()));
+    say(fmt::format("{}: {}, context {} tokens, {} threads, {}", options_.argument(0),
+                    source.format, engine_.context(), engine_.num_threads(), engine_.isa()));
   } else if (what == "system") {
-    say(conversation_.system.empty() ? "no system message" : conversation_.system);
+    const std::string& system = session_.options().system;
+    say(system.empty() ? "no system message" : system);
   } else if (what == "parameters") {
     const SamplingParams p = PRONK_TRY(sampling_of(options_, source.generation));
     say(fmt::format("temp {}, top-k {}, top-p {}, min-p {}, repeat-penalty {}, seed {}",
@@ -213,9 +206,8 @@ Status Repl::show(const std::string& what) {
   } else if (what == "license") {
     say(source.licence.empty() ? "the files name none" : source.licence);
   } else if (what == "messages") {
-    for (const json::value& message : conversation_.messages)
-      say(fmt::format("{}: {}", std::string_view(*find_string(message, "role")),
-                      std::string_view(*find_string(message, "content"))));
+    for (const Message& message : session_.messages())
+      say(fmt::format("{}: {}", message.role, message.content));
   } else {
     return error(Code::kInvalidArgument,
                  "/show needs one of info, system, parameters, template, license, messages");

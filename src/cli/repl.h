@@ -1,6 +1,5 @@
 // The chat at a terminal: reads messages, streams replies, obeys commands that begin with a slash.
 #pragma once
-#include "cli/conversation.h"
 #include "cli/line_editor.h"
 #include "cli/prompts.h"
 #include "cli/reply.h"
@@ -11,7 +10,7 @@ namespace pronk::cli {
 class Repl {
  public:
   // `options`: those of `run`, which /set changes.
-  Repl(Console& console, Engine& engine, Options options, Conversation conversation);
+  Repl(Console& console, Engine& engine, Options options, Session session);
   // Until /bye or Ctrl-D: Ok. Ctrl-C twice at the prompt or SIGTERM: kCancelled.
   Status run();
 
@@ -27,7 +26,7 @@ class Repl {
   Console& console_;
   Engine& engine_;
   Options options_;
-  Conversation conversation_;
+  Session session_;
   LineEditor editor_;
   bool keep_history_;
 };

@@ -2,56 +2,36 @@
 
 #include <fmt/format.h>
 
-#include <chrono>
-
 #include "cli/io.h"
 #include "cli/progress.h"
 #include "cli/signals.h"
 
 namespace pronk::cli {
-namespace {
-
-using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
-}  // namespace
 
 Result<Reply> stream_reply(Console& console, Engine& engine, Prompt prompt) {
-  Reply reply;
-  reply.num_prompt_tokens = static_cast<int>(prompt.tokens.size());
-  const Clock::time_point start = Clock::now();
+  const auto num_prompt_tokens = static_cast<int>(prompt.tokens.size());
   Stream stream = PRONK_TRY(engine.submit(std::move(prompt)));
   Progress reading(console, "read the prompt", ProgressUnit::kTokens);
-  while (std::optional<Event> event = stream.next()) {
+  Reply reply = PRONK_TRY(read_reply(stream, [&](const Event& event) {
     if (noted_signal() || console.output_failed()) stream.cancel();
-    if (event->error) return *std::move(event->error);
-    if (event->num_prompt_done > 0) reading.update(event->num_prompt_done, reply.num_prompt_tokens);
-    if (event->token) {
-      reading.finish();
-      if (reply.tokens.empty()) reply.first_token_s = seconds_since(start);
-      reply.tokens.push_back(*std::move(event->token));
-    }
-    if (!event->text.empty()) {
-      console.print(event->text);
-      console.flush();
-      reply.text += event->text;
-    }
-    if (event->finish) reply.finish = *event->finish;
-  }
-  reply.total_s = seconds_since(start);
+    if (event.num_prompt_done > 0) reading.update(event.num_prompt_done, num_prompt_tokens);
+    if (event.token) reading.finish();
+    if (event.text.empty()) return;
+    console.print(event.text);
+    console.flush();
+  }));
+  reply.num_prompt_tokens = num_prompt_tokens;
   return reply;
 }
 
 std::string format_timings(const Reply& reply) {
   const auto n = static_cast<double>(reply.tokens.size());
   std::string text = fmt::format("{} prompt tokens, {} tokens in {:.2f} s", reply.num_prompt_tokens,
-                                 reply.tokens.size(), reply.total_s);
-  if (n > 0) text += fmt::format(": first after {:.3f} s", reply.first_token_s);
+                                 reply.tokens.size(), reply.total_seconds);
+  if (n > 0) text += fmt::format(": first after {:.3f} s", reply.first_token_seconds);
   if (n > 1)
-    text += fmt::format(", then {:.1f} tokens/s", (n - 1) / (reply.total_s - reply.first_token_s));
+    text += fmt::format(", then {:.1f} tokens/s",
+                        (n - 1) / (reply.total_seconds - reply.first_token_seconds));
   return text;
 }
 

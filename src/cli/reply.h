@@ -1,21 +1,11 @@
 // One reply of the engine, streamed to stdout.
 #pragma once
 #include <string>
-#include <vector>
 
 #include "cli/console.h"
-#include "pronk/engine.h"
+#include "pronk/session.h"
 
 namespace pronk::cli {
-
-struct Reply {
-  std::string text;
-  std::vector<Picked> tokens;
-  FinishReason finish = FinishReason::kEnd;
-  int num_prompt_tokens = 0;
-  double first_token_s = 0;  // from submission
-  double total_s = 0;
-};
 
 // Prints the text as it comes, with the progress of a long prompt before it. Ctrl-C and a stdout
 // that takes no more cancel it: what came is in the Reply. Within an InterruptScope.

@@ -5,6 +5,8 @@
 
 #include <limits>
 
+#include "chat/default_sampling.h"
+
 namespace pronk::cli {
 namespace {
 
@@ -28,17 +30,6 @@ Result<std::uint64_t> random_seed() {
   if (::getrandom(&seed, sizeof seed, 0) != sizeof seed)
     return error(Code::kFailed, "seed: the system gives no random numbers; give --seed N");
   return seed;
-}
-
-void set_defaults(const GenerationDefaults& file, SamplingParams& params) {
-  constexpr double kMetaTemperature = 0.6, kMetaTopP = 0.9;
-  const bool says_something = file.temperature || file.top_p;
-  params.temperature = says_something ? file.temperature.value_or(1) : kMetaTemperature;
-  params.top_p = says_something ? file.top_p.value_or(1) : kMetaTopP;
-  if (file.top_k) params.top_k = *file.top_k;
-  if (file.min_p) params.min_p = *file.min_p;
-  if (file.repetition_penalty) params.repeat_penalty = *file.repetition_penalty;
-  if (file.do_sample == false) params.temperature = 0;
 }
 
 }  // namespace
@@ -174,8 +165,7 @@ OptionGroup sampling_options() {
 }
 
 Result<SamplingParams> sampling_of(const Options& options, const GenerationDefaults& defaults) {
-  SamplingParams params;
-  set_defaults(defaults, params);
+  SamplingParams params = default_sampling(defaults);
   params.temperature = options.find_real("temp").value_or(params.temperature);
   params.top_k = static_cast<int>(options.find_integer("top-k").value_or(params.top_k));
   params.top_p = options.find_real("top-p").value_or(params.top_p);

@@ -3,7 +3,6 @@
 
 #include <optional>
 
-#include "cli/conversation.h"
 #include "cli/io.h"
 #include "cli/models.h"
 #include "cli/prompts.h"
@@ -57,16 +56,15 @@ Status reply_once(Context& context, Engine& engine, const std::string& text) {
   Console& console = context.console;
   const Model& model = engine.model();
   const bool raw = options.flag("raw");
-  Conversation conversation{
-      .model = options.argument(0), .system = options.text("system"), .messages = {}};
-  conversation.add("user", text);
   Prompt prompt;
   if (raw) {
-    std::vector<TokenId> ids = PRONK_TRY(raw_prompt(model, text));
-    prompt = PRONK_TRY(prompt_of(model, options, std::move(ids)));
+    prompt.tokens = PRONK_TRY(raw_prompt(model, text));
   } else {
-    prompt = PRONK_TRY(chat_prompt(model, options, conversation.with_system()));
+    ChatOptions chat = PRONK_TRY(chat_options(options));
+    const Session session = PRONK_TRY(Session::create(engine, std::move(chat)));
+    prompt = PRONK_TRY(session.prompt_for({.role = "user", .content = text}));
   }
+  PRONK_TRY(apply_options(model, options, &prompt));
   const int max_tokens = prompt.max_tokens;
   const bool logprobs = prompt.sampling.num_logprobs >= 0;
   if (options.integer("predict") == 0) return Ok{};
@@ -97,9 +95,9 @@ Status run(Context& context) {
   const InterruptScope interruptible;
   const std::unique_ptr<Engine> engine = PRONK_TRY(start_engine(context, model));
   if (text) return reply_once(context, *engine, *text);
-  Conversation conversation{
-      .model = options.argument(0), .system = options.text("system"), .messages = {}};
-  return Repl(context.console, *engine, options, std::move(conversation)).run();
+  ChatOptions chat = PRONK_TRY(chat_options(options));
+  Session session = PRONK_TRY(Session::create(*engine, std::move(chat)));
+  return Repl(context.console, *engine, options, std::move(session)).run();
 }
 
 }  // namespace

@@ -71,9 +71,9 @@ struct Engine::Impl {
   PagePool pool;
   Scheduler scheduler;
   GatheredBatch gathered;
-  ThreadPool threads;                           // for picking
-  std::vector<std::unique_ptr<Reply>> replies;  // those that have not ended
-  std::vector<Reply*> completed;                // by this step: they get a token
+  ThreadPool threads;                                   // for picking
+  std::vector<std::unique_ptr<ReplySequence>> replies;  // those that have not ended
+  std::vector<ReplySequence*> completed;                // by this step: they get a token
   EngineStats stats;
 
   void run();
@@ -82,12 +82,12 @@ struct Engine::Impl {
   void compute(std::span<const Share> shares);
   void settle(std::span<const Share> shares, std::span<float> logits);
   void account(std::span<const Share> shares, double seconds);
-  void end(Reply& reply);
+  void end(ReplySequence& reply);
   void tell_stats();
 };
 
 void Engine::Impl::run() {
-  std::vector<std::unique_ptr<Reply>> arrived;
+  std::vector<std::unique_ptr<ReplySequence>> arrived;
   while (inbox->take(arrived, replies.empty())) {
     for (auto& reply : arrived) {
       scheduler.add(*reply);
@@ -104,7 +104,7 @@ void Engine::Impl::run() {
 
 void Engine::Impl::drop_cancelled() {
   for (std::size_t i = replies.size(); i-- > 0;)
-    if (Reply& reply = *replies[i]; reply.cancelled()) {
+    if (ReplySequence& reply = *replies[i]; reply.cancelled()) {
       reply.finish(FinishReason::kCancelled);
       end(reply);
     }
@@ -132,7 +132,7 @@ void Engine::Impl::compute(std::span<const Share> shares) {
     for (std::size_t i = 0; i < shares.size(); ++i) compute(shares.subspan(i, 1));
   } else {
     for (const Share& share : shares) {
-      Reply& reply = static_cast<Reply&>(*share.sequence);
+      ReplySequence& reply = static_cast<ReplySequence&>(*share.sequence);
       reply.finish(FinishReason::kError, logits.error());
       end(reply);
     }
@@ -144,7 +144,7 @@ void Engine::Impl::compute(std::span<const Share> shares) {
 void Engine::Impl::settle(std::span<const Share> shares, std::span<float> logits) {
   completed.clear();
   for (const Share& share : shares) {
-    Reply& reply = static_cast<Reply&>(*share.sequence);
+    ReplySequence& reply = static_cast<ReplySequence&>(*share.sequence);
     if (share.completes()) completed.push_back(&reply);
     scheduler.computed(share);
   }
@@ -158,9 +158,9 @@ void Engine::Impl::settle(std::span<const Share> shares, std::span<float> logits
   stats.generated_tokens += num_completed;
   tell_stats();
 
-  for (const Share& share : shares) static_cast<Reply&>(*share.sequence).tell_progress();
+  for (const Share& share : shares) static_cast<ReplySequence&>(*share.sequence).tell_progress();
   for (std::size_t i = 0; i < completed.size(); ++i) {
-    Reply& reply = *completed[i];
+    ReplySequence& reply = *completed[i];
     Result<Picked>& picked = *picks[i];
     if (!picked) reply.finish(FinishReason::kError, std::move(picked).error());
     if (!picked || reply.accept(*std::move(picked))) end(reply);
@@ -171,7 +171,7 @@ void Engine::Impl::settle(std::span<const Share> shares, std::span<float> logits
 void Engine::Impl::account(std::span<const Share> shares, double seconds) {
   int num_prompt = 0, num_decoded = 0;
   for (const Share& share : shares)
-    (static_cast<Reply&>(*share.sequence).reads_prompt() ? num_prompt : num_decoded) +=
+    (static_cast<ReplySequence&>(*share.sequence).reads_prompt() ? num_prompt : num_decoded) +=
         share.num_tokens;
   const double of_prompts = seconds * num_prompt / (num_prompt + num_decoded);
   ++stats.steps;
@@ -180,7 +180,7 @@ void Engine::Impl::account(std::span<const Share> shares, double seconds) {
   stats.decode_seconds += seconds - of_prompts;
 }
 
-void Engine::Impl::end(Reply& reply) {
+void Engine::Impl::end(ReplySequence& reply) {
   scheduler.remove(reply);
   std::erase_if(replies, [&](const auto& r) { return r.get() == &reply; });
   --num_open;
@@ -237,14 +237,14 @@ Result<std::vector<Stream>> Engine::submit(Prompt prompt, int num_replies) {
   if (num_replies < 1)
     return error(Code::kInvalidArgument,
                  fmt::format("prompt: {} replies were asked for, 1 is the least", num_replies));
-  const Reply::Setup setup{.vocab_size = e.parts.vocab_size,
-                           .context = e.parts.capacity.context,
-                           .tokenizer = e.parts.tokenizer ? &*e.parts.tokenizer : nullptr};
-  std::vector<std::unique_ptr<Reply>> replies;
+  const ReplySequence::Setup setup{.vocab_size = e.parts.vocab_size,
+                                   .context = e.parts.capacity.context,
+                                   .tokenizer = e.parts.tokenizer ? &*e.parts.tokenizer : nullptr};
+  std::vector<std::unique_ptr<ReplySequence>> replies;
   std::vector<Stream> streams;
   for (int i = 0; i < num_replies; ++i) {
     const auto events = std::make_shared<EventQueue>(e.inbox);
-    replies.push_back(PRONK_TRY(Reply::create(prompt, setup, events)));
+    replies.push_back(PRONK_TRY(ReplySequence::create(prompt, setup, events)));
     streams.push_back(Stream(events));
     if (i > 0) replies.back()->leader = replies.front().get();
     ++prompt.sampling.seed;

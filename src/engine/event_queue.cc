@@ -4,7 +4,7 @@
 
 namespace pronk {
 
-bool Inbox::put(std::vector<std::unique_ptr<Reply>> replies) {
+bool Inbox::put(std::vector<std::unique_ptr<ReplySequence>> replies) {
   {
     std::lock_guard lock(mutex_);
     if (stopped_) return false;
@@ -30,7 +30,7 @@ void Inbox::stop() {
   changed_.notify_one();
 }
 
-bool Inbox::take(std::vector<std::unique_ptr<Reply>>& replies, bool wait) {
+bool Inbox::take(std::vector<std::unique_ptr<ReplySequence>>& replies, bool wait) {
   std::unique_lock lock(mutex_);
   if (wait) changed_.wait(lock, [this] { return !arrived_.empty() || nudged_ || stopped_; });
   nudged_ = false;

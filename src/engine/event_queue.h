@@ -13,23 +13,23 @@
 
 namespace pronk {
 
-class Reply;
+class ReplySequence;
 
 // Any thread puts, the engine's takes.
 class Inbox {
  public:
   // False once the engine has stopped.
-  bool put(std::vector<std::unique_ptr<Reply>> replies);
+  bool put(std::vector<std::unique_ptr<ReplySequence>> replies);
   void nudge();  // something else changed: a stream was cancelled
   void stop();
   // What has come since the last call. With `wait`, sleeps until there is something or a nudge.
   // False once stopped.
-  bool take(std::vector<std::unique_ptr<Reply>>& replies, bool wait);
+  bool take(std::vector<std::unique_ptr<ReplySequence>>& replies, bool wait);
 
  private:
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::vector<std::unique_ptr<Reply>> arrived_;
+  std::vector<std::unique_ptr<ReplySequence>> arrived_;
   bool nudged_ = false;
   bool stopped_ = false;
 };

@@ -7,7 +7,7 @@
 namespace pronk {
 namespace {
 
-Status check_prompt(const Prompt& prompt, const Reply::Setup& setup) {
+Status check_prompt(const Prompt& prompt, const ReplySequence::Setup& setup) {
   const auto refuse = [](std::string message) {
     return error(Code::kInvalidArgument, "prompt: " + std::move(message));
   };
@@ -39,19 +39,21 @@ std::vector<TokenId> end_tokens_of(const Prompt& prompt, const Tokenizer* tokeni
 
 }  // namespace
 
-Result<std::unique_ptr<Reply>> Reply::create(const Prompt& prompt, const Setup& setup,
-                                             std::shared_ptr<EventQueue> events) {
+Result<std::unique_ptr<ReplySequence>> ReplySequence::create(const Prompt& prompt,
+                                                             const Setup& setup,
+                                                             std::shared_ptr<EventQueue> events) {
   PRONK_TRY(check_prompt(prompt, setup));
   std::function<std::string_view(TokenId)> piece;
   if (setup.tokenizer)
     piece = [tokenizer = *setup.tokenizer](TokenId token) { return tokenizer.piece(token); };
   Sampler sampler = PRONK_TRY(Sampler::create(prompt.sampling, setup.vocab_size, piece));
   for (const TokenId token : prompt.tokens) sampler.accept(token);
-  return std::unique_ptr<Reply>(new Reply(prompt, setup, std::move(sampler), std::move(events)));
+  return std::unique_ptr<ReplySequence>(
+      new ReplySequence(prompt, setup, std::move(sampler), std::move(events)));
 }
 
-Reply::Reply(const Prompt& prompt, const Setup& setup, Sampler sampler,
-             std::shared_ptr<EventQueue> events)
+ReplySequence::ReplySequence(const Prompt& prompt, const Setup& setup, Sampler sampler,
+                             std::shared_ptr<EventQueue> events)
     : sampler_(std::move(sampler)),
       stops_(prompt.stop),
       end_tokens_(end_tokens_of(prompt, setup.tokenizer)),
@@ -65,11 +67,11 @@ Reply::Reply(const Prompt& prompt, const Setup& setup, Sampler sampler,
   if (setup.tokenizer) detokenizer_.emplace(*setup.tokenizer);
 }
 
-std::string Reply::spell(TokenId token) {
+std::string ReplySequence::spell(TokenId token) {
   return detokenizer_ ? stops_.push(detokenizer_->push(token)) : "";
 }
 
-bool Reply::accept(Picked picked) {
+bool ReplySequence::accept(Picked picked) {
   const TokenId token = picked.token;
   if (std::find(end_tokens_.begin(), end_tokens_.end(), token) != end_tokens_.end()) {
     finish(FinishReason::kEnd);
@@ -90,7 +92,7 @@ bool Reply::accept(Picked picked) {
   return true;
 }
 
-void Reply::tell_progress() {
+void ReplySequence::tell_progress() {
   const int done = std::min(num_computed, num_prompt_);
   if (done <= num_prompt_told_) return;
   num_prompt_told_ = done;
@@ -100,7 +102,7 @@ void Reply::tell_progress() {
   events_->push(std::move(event));
 }
 
-void Reply::finish(FinishReason reason, std::optional<Error> error) {
+void ReplySequence::finish(FinishReason reason, std::optional<Error> error) {
   Event event;
   if (detokenizer_) event.text = stops_.push(detokenizer_->finish());
   event.text += stops_.finish();

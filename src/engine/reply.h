@@ -15,7 +15,7 @@
 namespace pronk {
 
 // Made by the thread that submits, used by the engine's from then on.
-class Reply : public Sequence {
+class ReplySequence : public Sequence {
  public:
   struct Setup {
     int vocab_size = 0;
@@ -23,8 +23,8 @@ class Reply : public Sequence {
     const Tokenizer* tokenizer = nullptr;  // none: events carry tokens only
   };
   // Errors: as Engine::submit.
-  static Result<std::unique_ptr<Reply>> create(const Prompt& prompt, const Setup& setup,
-                                               std::shared_ptr<EventQueue> events);
+  static Result<std::unique_ptr<ReplySequence>> create(const Prompt& prompt, const Setup& setup,
+                                                       std::shared_ptr<EventQueue> events);
 
   Result<Picked> pick(std::span<float> logits) { return sampler_.pick(logits); }
   // The next token: grows the sequence and tells the reader. True when it ended the reply.
@@ -37,8 +37,8 @@ class Reply : public Sequence {
   const std::shared_ptr<EventQueue>& events() const { return events_; }
 
  private:
-  Reply(const Prompt& prompt, const Setup& setup, Sampler sampler,
-        std::shared_ptr<EventQueue> events);
+  ReplySequence(const Prompt& prompt, const Setup& setup, Sampler sampler,
+                std::shared_ptr<EventQueue> events);
   std::string spell(TokenId token);
 
   Sampler sampler_;

@@ -10,7 +10,7 @@ struct RopeScaling {
   enum class Kind { kNone, kLinear, kLlama3 };
   Kind kind = Kind::kNone;
   double factor = 1;           // linear: every frequency is divided by it; llama3: the low ones are
-  double low_freq_factor = 1;  // llama3 (llama31.md, 20)
+  double low_freq_factor = 1;  // llama3 (docs/formats.md)
   double high_freq_factor = 4;     // llama3
   double original_context = 8192;  // llama3
   bool operator==(const RopeScaling&) const = default;

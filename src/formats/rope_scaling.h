@@ -7,7 +7,7 @@
 
 namespace pronk {
 
-// The divisor of each of the K/2 frequencies theta^(-2i/K) (llama31.md, 20): 1 where the wavelength
+// The divisor of each of the K/2 frequencies theta^(-2i/K) (docs/formats.md): 1 where the wavelength
 // is short, `factor` where it is long, and between the two in the middle. Empty unless the scaling
 // is kLlama3.
 std::vector<float> llama3_divisors(const RopeConfig& rope, int head_dim);

@@ -44,14 +44,14 @@ TEST_F(SessionTest, KeepsWhatWasSaidAndStreamsTheReply) {
                               [&](std::string_view delta) { streamed += delta; });
   ASSERT_OK(reply);
   EXPECT_EQ(reply->text, streamed);
-  EXPECT_GT(reply->prompt_tokens, 0);
-  EXPECT_LE(reply->generated_tokens, 8);
+  EXPECT_GT(reply->num_prompt_tokens, 0);
+  EXPECT_LE(reply->tokens.size(), 8u);
   ASSERT_EQ(chat.messages().size(), 2u);
   EXPECT_EQ(chat.messages()[1].role, "assistant");
   EXPECT_EQ(chat.messages()[1].content, reply->text);
   const auto second = chat.say({.role = "user", .content = "More"});
   ASSERT_OK(second);
-  EXPECT_GT(second->prompt_tokens, reply->prompt_tokens);
+  EXPECT_GT(second->num_prompt_tokens, reply->num_prompt_tokens);
   chat.clear();
   EXPECT_TRUE(chat.messages().empty());
 }

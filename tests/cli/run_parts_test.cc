@@ -6,7 +6,6 @@
 #include <cmath>
 
 #include "base/file.h"
-#include "cli/conversation.h"
 #include "cli/prompts.h"
 #include "cli/sampling_options.h"
 #include "cli/verbs.h"
@@ -117,42 +116,6 @@ TEST(Date, IsADayInOneOfTwoForms) {
     ASSERT_OK(now);
     EXPECT_EQ(*now, 1721952000) << day;
   }
-}
-
-std::filesystem::path temporary(const std::string& name) {
-  return std::filesystem::path(::testing::TempDir()) / (std::to_string(::getpid()) + name);
-}
-
-TEST(Conversation, ComesBackAsItWasSaved) {
-  Conversation chat{.model = "m", .system = "Be \"brief\".", .messages = {}};
-  chat.add("user", "é\n\x01");
-  chat.add("assistant", "");
-  const std::filesystem::path path = temporary("chat.json");
-  ASSERT_OK(save(chat, path));
-  const Result<Conversation> back = load_conversation(path);
-  std::filesystem::remove(path);
-  ASSERT_OK(back);
-  EXPECT_EQ(back->model, chat.model);
-  EXPECT_EQ(back->system, chat.system);
-  EXPECT_EQ(back->messages, chat.messages);
-  EXPECT_EQ(back->with_system().size(), 3u);
-}
-
-TEST(Conversation, OtherFilesAreRefused) {
-  const std::filesystem::path path = temporary("other.json");
-  for (const char* text :
-       {"", "[]", "{}",
-        "{\"format\":\"pronk conversation\",\"model\":\"m\",\"system\":\"\",\"messages\":[1]}",
-        "{\"format\":\"pronk "
-        "conversation\",\"model\":\"m\",\"system\":\"\",\"messages\":[{\"role\":\"root\","
-        "\"content\":\"\"}]}"}) {
-    ASSERT_OK(write_file(path, text));
-    const Result<Conversation> chat = load_conversation(path);
-    ASSERT_FALSE(chat) << text;
-    EXPECT_EQ(chat.error().code, Code::kCorruptData);
-  }
-  std::filesystem::remove(path);
-  EXPECT_EQ(load_conversation(path).error().code, Code::kNotFound);
 }
 
 }  // namespace

@@ -268,7 +268,7 @@ TEST(Runner, ACacheThatDoesNotFitIsRefusedBeforeItIsTaken) {
   EXPECT_NE(runner.error().message.find("shorter context"), std::string::npos);
 }
 
-TEST(Rotation, FrequenciesFollowLlama31) {  // llama31.md, 20
+TEST(Rotation, FrequenciesFollowLlama31) {  // docs/formats.md
   RopeConfig rope;
   rope.theta = 500000;
   const Rotation plain = make_rotation(rope, 128);

@@ -106,7 +106,7 @@ TEST(Convert, WritesScaledRopeAsDivisorsAndBack) {
   ASSERT_OK(convert(hf, folder.path() / "m.gguf"));
   ASSERT_OK(convert(folder.path() / "m.gguf", folder.path() / "back"));
   const std::vector<float> divisors = read(folder.path() / "m.gguf")->config.rope.divisors;
-  ASSERT_EQ(divisors.size(), 64u);  // llama31.md, 20: 0..28 unchanged, 29..34 blended, 35..63 by 8
+  ASSERT_EQ(divisors.size(), 64u);  // docs/formats.md: 0..28 unchanged, 29..34 blended, 35..63 by 8
   EXPECT_EQ(divisors[28], 1);
   EXPECT_GT(divisors[29], 1);
   EXPECT_LT(divisors[34], 8);
