@@ -28,7 +28,7 @@ function(pronk_test name)
   gtest_discover_tests(${name}_test PROPERTIES LABELS "${arg_LABELS}" TIMEOUT 300 DISCOVERY_TIMEOUT 60)
 endfunction()
 
-# pronk_fuzz(gguf formats): tests/fuzz/gguf_fuzz.cc as a libFuzzer program (preset `fuzz`, clang only).
+# pronk_fuzz(gguf formats): tests/fuzz/gguf_fuzz.cc as a libFuzzer program (preset `dev`, clang).
 function(pronk_fuzz name module)
   add_executable(${name}_fuzz ${name}_fuzz.cc)
   target_link_libraries(${name}_fuzz PRIVATE pronk_${module} pronk_warnings)

@@ -10,14 +10,14 @@ shift
 
 names=("$@")
 [[ ${#names[@]} -gt 0 ]] || mapfile -t names < <(sed -nE 's/^pronk_fuzz\((\w+).*/\1/p' tests/fuzz/CMakeLists.txt)
-build fuzz -- "${names[@]/%/_fuzz}"
+build dev -- "${names[@]/%/_fuzz}"
 mkdir -p build/fuzz/findings
 
 run_one() {
   local name=$1 seeds=()
   mkdir -p "build/fuzz/corpus/$name"
   [[ ! -d tests/fuzz/seeds/$name ]] || seeds=("tests/fuzz/seeds/$name")
-  if "build/fuzz/${name}_fuzz" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
+  if "build/dev/${name}_fuzz" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
     -artifact_prefix="build/fuzz/findings/$name-" "build/fuzz/corpus/$name" "${seeds[@]}" >"build/fuzz/$name.log" 2>&1; then
     echo "fuzz: $name: $(sed -nE 's/^stat::number_of_executed_units: *//p' "build/fuzz/$name.log") inputs, nothing found" >&2
   else

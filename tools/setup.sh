@@ -4,8 +4,8 @@
 build_packages=(g++ cmake ninja-build pkg-config libboost-json1.81-dev libfmt-dev libcurl4-openssl-dev
   libssl-dev zlib1g-dev libedit-dev ca-certificates)
 test_packages=("${build_packages[@]}" libgtest-dev libgmock-dev)
-fuzz_packages=(clang libclang-rt-14-dev)
-ci_packages=("${test_packages[@]}" "${fuzz_packages[@]}" clang-tidy clang-format python3 git)
+clang_packages=(clang libclang-rt-14-dev)
+ci_packages=("${test_packages[@]}" "${clang_packages[@]}" clang-tidy clang-format python3 git)
 default_model=smollm2:135m
 
 if [[ -t 2 && -z ${NO_COLOR:-} && ${TERM:-dumb} != dumb ]]; then bold=$'\e[1m' plain=$'\e[0m'; else bold='' plain=''; fi

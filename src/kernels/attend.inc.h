@@ -4,14 +4,24 @@
 #include "kernels/attend_terms.inc.h"
 #include "kernels/attend_store.inc.h"
 #include "kernels/attend_rows.inc.h"
+#if defined(__AMX_BF16__)
+#include "kernels/amx.inc.h"
+#include "kernels/attend_amx.inc.h"
+#endif
 // clang-format on
 
 namespace pronk::kernels::PRONK_ISA {
 namespace {
 
+#if defined(__AMX_BF16__)
+constexpr auto kAttendBf16 = lanes::attend_bf16_amx;
+#else
+constexpr auto kAttendBf16 = lanes::attend<lanes::Bf16Terms>;
+#endif
+
 constexpr AttendKernels kAttend{
     {{lanes::take_query<lanes::F32Terms>, lanes::store_f32, lanes::attend<lanes::F32Terms>},
-     {lanes::take_query<lanes::Bf16Terms>, lanes::store_bf16, lanes::attend<lanes::Bf16Terms>}},
+     {lanes::take_query<lanes::Bf16Terms>, lanes::store_bf16, kAttendBf16}},
     lanes::fold,
 };
 

@@ -23,7 +23,7 @@ inline constexpr int kSplitKeys = 512;
 inline constexpr int kPageKeys = 32;
 
 // Rows of q whose scores a kernel holds at once, at most.
-inline constexpr int kMaxQueryRows = 12;
+inline constexpr int kMaxQueryRows = 16;
 
 // Columns of a value row in a page: head_dim, rounded up to whole lanes.
 constexpr int padded_head_dim(int head_dim) { return (head_dim + 15) / 16 * 16; }

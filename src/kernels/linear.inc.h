@@ -5,7 +5,10 @@
 #include "kernels/linear_quantize.inc.h"
 #include "kernels/linear_tile.inc.h"
 #if defined(__AMX_INT8__)
+// clang-format off
+#include "kernels/amx.inc.h"
 #include "kernels/linear_amx.inc.h"
+// clang-format on
 #elif defined(__AVX512BF16__)
 #include "kernels/linear_bf16.inc.h"
 #endif

@@ -133,7 +133,7 @@ std::vector<float> queries(KvType type, int rows, int head_dim) {
 
 TEST(AttendKernels, AreSoftmaxOverTheVisibleKeys) {
   for (const KvType type : kTypes)
-    for (int head_dim : {4, 8, 16, 48, 64, 80, 128})
+    for (int head_dim : {4, 8, 16, 48, 64, 80, 96, 128})
       for (int num_keys : {1, 2, 31, 33, 200, 511, 512}) {
         std::vector<int> visible;
         for (int r = 0; r < 31; ++r) visible.push_back(std::max(1, num_keys - 30 + r));
@@ -165,7 +165,7 @@ TEST(AttendKernels, ARowDoesNotFeelItsNeighbours) {
   const std::vector<int> visible = {300, 299, 1, 0, 17, 300, 31, 32, 33, 250, 2, 300, 5, 6, 100};
   for (const KvType type : kTypes)
     for (const KernelTable* t : usable_tables())
-      for (int head_dim : {48, 64, 128}) {
+      for (int head_dim : {48, 64, 96, 128}) {
         const Pages pages(*t, type, head_dim, 300, 32);
         const auto q = queries(type, static_cast<int>(visible.size()), head_dim);
         const Attended together = attend(*t, pages, q, visible);
