@@ -61,6 +61,16 @@ OptionGroup compute_options() {
           /*brief=*/true};
 }
 
+OptionSpec max_batch_tokens_option(std::string_view fallback) {
+  return {.name = "max-batch-tokens",
+          .kind = ValueKind::kInt,
+          .value = "N",
+          .fallback = fallback,
+          .help = "tokens that one step reads; the result is the same",
+          .min = 1,
+          .max = 65536};
+}
+
 Precision precision_of(const Options& options) {
   const std::string name = options.text("precision");
   return name == "fp32" ? Precision::kFp32 : name == "high" ? Precision::kHigh : Precision::kFast;

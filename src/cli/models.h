@@ -14,6 +14,8 @@ namespace pronk::cli {
 
 // --precision, --threads, --check: how a model is loaded and computed.
 OptionGroup compute_options();
+// --max-batch-tokens: of a long prompt, how much one step reads.
+OptionSpec max_batch_tokens_option(std::string_view fallback);
 Precision precision_of(const Options& options);
 
 // hub::pull with progress and notices on stderr; Ctrl-C keeps what came for the next time.

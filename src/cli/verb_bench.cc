@@ -24,10 +24,9 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr int kStepTokens = 512;  // what the engine reads of a prompt at once
-
 struct Setup {
   int num_prompt = 0, num_predict = 0, num_sequences = 1, num_threads = 0;
+  int max_batch_tokens = 512;
   int num_tokens() const { return num_prompt + num_predict; }
   int pages_each() const { return (num_tokens() + kKvPageTokens - 1) / kKvPageTokens; }
 };
@@ -63,8 +62,8 @@ class Sequences {
       tokens.push_back(static_cast<TokenId>(
           random_bits(static_cast<std::uint64_t>(s), static_cast<std::uint64_t>(i)) %
           static_cast<std::uint64_t>(vocab_size_)));
-    for (int start = 0; start < setup_.num_prompt; start += kStepTokens) {
-      const int n = std::min(kStepTokens, setup_.num_prompt - start);
+    for (int start = 0; start < setup_.num_prompt; start += setup_.max_batch_tokens) {
+      const int n = std::min(setup_.max_batch_tokens, setup_.num_prompt - start);
       std::vector<int> positions(static_cast<std::size_t>(n));
       std::iota(positions.begin(), positions.end(), start);
       const BatchSequence sequence{0, n, start, pages_of(s)};
@@ -154,7 +153,7 @@ double median_of(const std::vector<Timing>& timings, double Timing::*member) {
 Timing limits_of(const ModelSource& source, Precision precision, const Setup& setup,
                  const kernels::Peaks& machine) {
   const kernels::ActivationKind kind = main_activation_kind(source, precision);
-  const int step = std::min(setup.num_prompt, kStepTokens);
+  const int step = std::min(setup.num_prompt, setup.max_batch_tokens);
   const PlanReport report = plan(source, {.precision = precision,
                                           .num_threads = setup.num_threads,
                                           .max_batch_tokens = step,
@@ -196,6 +195,7 @@ json::object to_json(const BenchReport& r) {
           {"prompt_tokens", r.setup.num_prompt},
           {"predicted_tokens", r.setup.num_predict},
           {"sequences", r.setup.num_sequences},
+          {"max_batch_tokens", r.setup.max_batch_tokens},
           {"prefill_tps", r.median.prefill_tps},
           {"decode_tps", r.median.decode_tps},
           {"first_token_ms", r.median.first_token_ms},
@@ -233,7 +233,8 @@ Status run(Context& context) {
   const Setup setup = {.num_prompt = static_cast<int>(options.integer("prompt-tokens")),
                        .num_predict = static_cast<int>(options.integer("predict")),
                        .num_sequences = static_cast<int>(options.integer("batch")),
-                       .num_threads = asked > 0 ? asked : num_usable_cores()};
+                       .num_threads = asked > 0 ? asked : num_usable_cores(),
+                       .max_batch_tokens = static_cast<int>(options.integer("max-batch-tokens"))};
   BenchReport report;
   report.model = options.argument(0);
   report.setup = setup;
@@ -248,11 +249,11 @@ Status run(Context& context) {
                  fmt::format("bench: {} + {} tokens, the model's context is {}; lower -p or -n",
                              setup.num_prompt, setup.num_predict, config.max_context));
   const InterruptScope interruptible;
-  const std::unique_ptr<Runner> runner = PRONK_TRY(
-      make_cpu_runner(model, {.num_threads = setup.num_threads,
-                              .num_kv_pages = setup.pages_each() * setup.num_sequences,
-                              .max_batch_tokens = std::max(kStepTokens, setup.num_sequences),
-                              .max_logit_rows = setup.num_sequences}));
+  const std::unique_ptr<Runner> runner = PRONK_TRY(make_cpu_runner(
+      model, {.num_threads = setup.num_threads,
+              .num_kv_pages = setup.pages_each() * setup.num_sequences,
+              .max_batch_tokens = std::max(setup.max_batch_tokens, setup.num_sequences),
+              .max_logit_rows = setup.num_sequences}));
   report.isa = runner->isa();
   report.timings = PRONK_TRY(time_all(context.console, *runner, setup, config.vocab_size,
                                       static_cast<int>(options.integer("repetitions"))));
@@ -298,6 +299,7 @@ const Verb kBenchVerb = {
                   .help = "sequences decoded together",
                   .min = 1,
                   .max = 512},
+                 max_batch_tokens_option("512"),
                  {.name = "repetitions",
                   .letter = 'r',
                   .kind = ValueKind::kInt,

@@ -17,18 +17,16 @@
 namespace pronk::cli {
 namespace {
 
-constexpr int kRowsAtOnce = 64;
-
-// Steps through the ids, a few rows at a time, and writes every position's logits.
+// Steps through the ids, rows_at_once at a time, and writes every position's logits.
 Status write_logits(Console& console, Runner& runner, std::span<const TokenId> ids,
-                    ArrayFile& file) {
+                    int rows_at_once, ArrayFile& file) {
   const int n = static_cast<int>(ids.size());
   std::vector<int> pages(static_cast<std::size_t>((n + kKvPageTokens - 1) / kKvPageTokens));
   std::iota(pages.begin(), pages.end(), 0);
   Progress progress(console, "logits", ProgressUnit::kTokens);
-  for (int start = 0; start < n; start += kRowsAtOnce) {
+  for (int start = 0; start < n; start += rows_at_once) {
     if (noted_signal()) return error(Code::kCancelled, "logits: stopped");
-    const int rows = std::min(kRowsAtOnce, n - start);
+    const int rows = std::min(rows_at_once, n - start);
     std::vector<int> positions(static_cast<std::size_t>(rows)), logit_rows(positions.size());
     std::iota(positions.begin(), positions.end(), start);
     std::iota(logit_rows.begin(), logit_rows.end(), 0);
@@ -70,14 +68,15 @@ Status run(Context& context) {
     return error(Code::kResourceExhausted,
                  fmt::format("logits: {} tokens, the model's context is {}; give fewer", n,
                              config.max_context));
+  const int rows_at_once = static_cast<int>(std::min(n, options.integer("max-batch-tokens")));
   const InterruptScope interruptible;
   ArrayFile file = PRONK_TRY(ArrayFile::create(*out, "logits", n, config.vocab_size));
   const std::unique_ptr<Runner> runner = PRONK_TRY(make_cpu_runner(
       model, {.num_threads = static_cast<int>(options.integer("threads")),
               .num_kv_pages = static_cast<int>((n + kKvPageTokens - 1) / kKvPageTokens),
-              .max_batch_tokens = kRowsAtOnce,
-              .max_logit_rows = kRowsAtOnce}));
-  PRONK_TRY(write_logits(context.console, *runner, ids, file));
+              .max_batch_tokens = rows_at_once,
+              .max_logit_rows = rows_at_once}));
+  PRONK_TRY(write_logits(context.console, *runner, ids, rows_at_once, file));
   PRONK_TRY(file.commit());
   context.console.note(fmt::format("{}: float32 [{}, {}]", *out, n, config.vocab_size));
   return Ok{};
@@ -100,7 +99,8 @@ const Verb kLogitsVerb = {
                   .letter = 'p',
                   .kind = ValueKind::kText,
                   .value = "TEXT",
-                  .help = "a text, read as run --raw reads it"}}},
+                  .help = "a text, read as run --raw reads it"},
+                 max_batch_tokens_option("64")}},
                {"Output",
                 {{.name = "out",
                   .letter = 'o',

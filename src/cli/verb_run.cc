@@ -44,10 +44,21 @@ Result<std::unique_ptr<Engine>> start_engine(Context& context,
   engine_options.num_threads = static_cast<int>(options.integer("threads"));
   engine_options.context = static_cast<int>(options.integer("ctx-size"));
   engine_options.max_sequences = 1;
+  engine_options.max_batch_tokens = static_cast<int>(options.integer("max-batch-tokens"));
+  engine_options.prefix_cache = options.flag("prefix-cache");
   std::unique_ptr<Engine> engine = PRONK_TRY(Engine::start(model, engine_options));
   context.console.note(fmt::format("{}: context {} tokens, {} threads, {}", options.argument(0),
                                    engine->context(), engine->num_threads(), engine->isa()));
   return engine;
+}
+
+OptionGroup computing_and_engine_options() {
+  OptionGroup group = compute_options();
+  group.options.push_back(max_batch_tokens_option("512"));
+  group.options.push_back({.name = "prefix-cache",
+                           .fallback = "true",
+                           .help = "compute what prompts share only once (--no-prefix-cache)"});
+  return group;
 }
 
 // One reply, and what --logprobs and --verbose add to it on stderr.
@@ -116,7 +127,7 @@ const Verb kRunVerb = {
             .kind = ValueKind::kText,
             .value = "TEXT",
             .help = "the prompt, as PROMPT"},
-           {.name = "raw", .help = "continue TEXT as it stands: no template, no newline added"},
+           {.name = "raw", .help = "continue TEXT as it stands, without template"},
            {.name = "predict",
             .letter = 'n',
             .kind = ValueKind::kInt,
@@ -154,7 +165,7 @@ const Verb kRunVerb = {
            {.name = "history",
             .fallback = "true",
             .help = "keep the chat's input lines (--no-history)"}}},
-         compute_options(),
+         computing_and_engine_options(),
          sampling_options()},
     .notes = {},
     .run = run,

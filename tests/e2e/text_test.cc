@@ -151,6 +151,33 @@ TEST_F(WithModel, LogitsAreANumpyMatrix) {
   EXPECT_EQ(bytes->substr(bytes->size() - num_bytes), same->substr(same->size() - num_bytes));
 }
 
+TEST_F(WithModel, TokensOfAStepAndThePrefixCacheChangeNoBit) {
+  const std::filesystem::path out = scratch() / "steps.npy";
+  const auto logits = [&](const char* max_batch_tokens) {
+    const Outcome outcome =
+        run_pronk({"logits", model_, "-p", "Once upon a time, there was a little girl", "-o",
+                   out.string(), "--max-batch-tokens", max_batch_tokens});
+    EXPECT_EQ(outcome.status, 0) << outcome.err;
+    const Result<std::string> bytes = read_file(out);
+    EXPECT_OK(bytes);
+    return bytes ? *bytes : std::string();
+  };
+  const std::string whole = logits("512");
+  EXPECT_EQ(logits("1"), whole);
+  EXPECT_EQ(logits("7"), whole);
+
+  std::vector<std::string> args = {
+      "run", model_,   "-p", "Once upon a time, there was a little girl", "--raw", "-n",
+      "20",  "--temp", "0"};
+  const Outcome plain = run_pronk(args);
+  args.insert(args.end(), {"--max-batch-tokens", "3", "--no-prefix-cache"});
+  const Outcome in_threes = run_pronk(args);
+  EXPECT_EQ(in_threes.status, 0) << in_threes.err;
+  EXPECT_EQ(in_threes.out, plain.out);
+  expect_error(run_pronk({"run", model_, "hi", "--max-batch-tokens", "0"}), 2,
+               "--max-batch-tokens");
+}
+
 TEST_F(WithModel, LogitsRefuseUnknownIdsAndLeaveNoFile) {
   const std::filesystem::path folder = scratch() / "refused";
   std::filesystem::create_directories(folder);
@@ -185,8 +212,8 @@ TEST_F(WithModel, TruncatedFilesAreCorrupt) {
 }
 
 TEST_F(WithModel, BenchPrintsOneObject) {
-  const Outcome outcome =
-      run_pronk({"bench", model_, "-p", "8", "-n", "4", "-t", "2", "-b", "2", "-r", "1", "--json"});
+  const Outcome outcome = run_pronk({"bench", model_, "-p", "8", "-n", "4", "-t", "2", "-b", "2",
+                                     "-r", "1", "--json", "--max-batch-tokens", "3"});
   ASSERT_EQ(outcome.status, 0) << outcome.err;
   const Result<json::value> object = parse_json(outcome.out);
   ASSERT_OK(object);
@@ -195,6 +222,7 @@ TEST_F(WithModel, BenchPrintsOneObject) {
         "prefill_percent_of_limit", "decode_percent_of_limit", "model", "commit"})
     EXPECT_NE(find(*object, key), nullptr) << key;
   EXPECT_GT(find(*object, "decode_tps")->to_number<double>(), 0);
+  EXPECT_EQ(find(*object, "max_batch_tokens")->to_number<int>(), 3);
 }
 
 TEST_F(WithModel, PlanSaysWhatFits) {
