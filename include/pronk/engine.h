@@ -13,6 +13,12 @@
 
 namespace pronk {
 
+// Guessing tokens ahead and verifying several in one step. Changes the speed, never a token.
+enum class Speculate {
+  kOff,
+  kNgram,  // what followed the same words earlier in the text
+};
+
 struct EngineOptions {
   int num_threads = 0;  // 0: the cores this process may use
   int context = 0;  // tokens of the longest sequence; 0: what the model allows and the memory holds
@@ -20,6 +26,7 @@ struct EngineOptions {
   int max_batch_tokens = 512;  // tokens per step
   int max_waiting = 1024;      // requests beyond those running; more are refused
   bool prefix_cache = true;
+  Speculate speculate = Speculate::kOff;
 };
 
 struct Prompt {
@@ -67,6 +74,7 @@ class Stream {
 struct EngineStats {
   std::int64_t prompt_tokens = 0, generated_tokens = 0, cached_tokens = 0, steps = 0,
                preemptions = 0;
+  std::int64_t drafted_tokens = 0, accepted_tokens = 0;  // guesses verified, and those come true
   double prefill_seconds = 0, decode_seconds = 0;
   int running = 0, waiting = 0, pages_total = 0, pages_free = 0;
 };

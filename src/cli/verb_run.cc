@@ -46,6 +46,7 @@ Result<std::unique_ptr<Engine>> start_engine(Context& context,
   engine_options.max_sequences = 1;
   engine_options.max_batch_tokens = static_cast<int>(options.integer("max-batch-tokens"));
   engine_options.prefix_cache = options.flag("prefix-cache");
+  if (options.text("speculate") == "ngram") engine_options.speculate = Speculate::kNgram;
   std::unique_ptr<Engine> engine = PRONK_TRY(Engine::start(model, engine_options));
   context.console.note(fmt::format("{}: context {} tokens, {} threads, {}", options.argument(0),
                                    engine->context(), engine->num_threads(), engine->isa()));
@@ -58,6 +59,11 @@ OptionGroup computing_and_engine_options() {
   group.options.push_back({.name = "prefix-cache",
                            .fallback = "true",
                            .help = "compute what prompts share only once (--no-prefix-cache)"});
+  group.options.push_back({.name = "speculate",
+                           .kind = ValueKind::kChoice,
+                           .value = "off|ngram",
+                           .fallback = "off",
+                           .help = "guess repeated text, verify it in one step; same tokens"});
   return group;
 }
 
@@ -86,7 +92,12 @@ Status reply_once(Context& context, Engine& engine, const std::string& text) {
   if (const std::string why = explain_end(reply, max_tokens, engine.context()); !why.empty())
     console.note(why + "; -c gives it more, -n ends it sooner");
   if (logprobs) console.raw_note(format_logprobs(reply, model.tokenizer()));
-  if (options.flag("verbose")) console.raw_note(format_timings(reply) + "\n");
+  if (options.flag("verbose")) {
+    console.raw_note(format_timings(reply) + "\n");
+    if (const EngineStats stats = engine.stats(); stats.drafted_tokens > 0)
+      console.raw_note(fmt::format("{} of {} drafted tokens accepted, {} steps\n",
+                                   stats.accepted_tokens, stats.drafted_tokens, stats.steps));
+  }
   return Ok{};
 }
 

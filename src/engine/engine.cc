@@ -40,6 +40,17 @@ Status check_options(const EngineOptions& o) {
 // A step serves every running sequence, so no more run than it has tokens.
 int max_running(const EngineOptions& o) { return std::min(o.max_sequences, o.max_batch_tokens); }
 
+constexpr int kMaxDraftTokens = 64;  // of a step: bounds its rows of logits
+
+int max_draft_tokens(const EngineOptions& o) {
+  if (o.speculate == Speculate::kOff) return 0;
+  return std::min(
+      {kMaxDraftTokens, NgramDrafter::kMostTokens * max_running(o), o.max_batch_tokens - 1});
+}
+int max_logit_rows(const EngineOptions& o) {
+  return std::min(max_running(o) + max_draft_tokens(o), o.max_batch_tokens);
+}
+
 }  // namespace
 
 // Only the engine's thread touches what stands below `thread`; the others come in by `inbox` and
@@ -50,7 +61,8 @@ struct Engine::Impl {
         pool(parts.capacity.num_pages),
         scheduler(pool, {.max_sequences = max_running(parts.options),
                          .max_batch_tokens = parts.options.max_batch_tokens,
-                         .prefix_cache = parts.options.prefix_cache}),
+                         .prefix_cache = parts.options.prefix_cache,
+                         .max_draft_tokens = max_draft_tokens(parts.options)}),
         threads(max_running(parts.options) > 1 ? parts.runner->num_threads() : 1) {
     told.pages_total = told.pages_free = pool.num_pages();
     thread = std::thread([this] { run(); });
@@ -73,7 +85,7 @@ struct Engine::Impl {
   GatheredBatch gathered;
   ThreadPool threads;                                   // for picking
   std::vector<std::unique_ptr<ReplySequence>> replies;  // those that have not ended
-  std::vector<ReplySequence*> completed;                // by this step: they get a token
+  std::vector<Share> completed;                         // by this step: they get tokens
   EngineStats stats;
 
   void run();
@@ -81,6 +93,7 @@ struct Engine::Impl {
   void step();
   void compute(std::span<const Share> shares);
   void settle(std::span<const Share> shares, std::span<float> logits);
+  void hand_out(const Share& share, ReplySequence::Picks picks);
   void account(std::span<const Share> shares, double seconds);
   void end(ReplySequence& reply);
   void tell_stats();
@@ -130,6 +143,9 @@ void Engine::Impl::compute(std::span<const Share> shares) {
     settle(shares, *logits);
   } else if (logits.error().code == Code::kFailed && shares.size() > 1) {
     for (std::size_t i = 0; i < shares.size(); ++i) compute(shares.subspan(i, 1));
+  } else if (logits.error().code == Code::kFailed && shares[0].num_draft > 0) {
+    const Share without_draft{shares[0].sequence, shares[0].num_tokens};
+    compute({&without_draft, 1});
   } else {
     for (const Share& share : shares) {
       ReplySequence& reply = static_cast<ReplySequence&>(*share.sequence);
@@ -144,27 +160,46 @@ void Engine::Impl::compute(std::span<const Share> shares) {
 void Engine::Impl::settle(std::span<const Share> shares, std::span<float> logits) {
   completed.clear();
   for (const Share& share : shares) {
-    ReplySequence& reply = static_cast<ReplySequence&>(*share.sequence);
-    if (share.completes()) completed.push_back(&reply);
+    if (share.completes()) completed.push_back(share);
     scheduler.computed(share);
   }
   const auto vocab_size = static_cast<std::size_t>(parts.vocab_size);
-  const int num_completed = static_cast<int>(completed.size());
-  std::vector<std::optional<Result<Picked>>> picks(completed.size());
-  threads.run(num_completed, [&](int item, int) {
+  std::vector<std::span<float>> rows;  // of each reply
+  for (const Share& share : completed) {
+    const std::size_t size = static_cast<std::size_t>(1 + share.num_draft) * vocab_size;
+    rows.push_back(logits.first(size));
+    logits = logits.subspan(size);
+  }
+  std::vector<ReplySequence::Picks> picks(completed.size());
+  threads.run(static_cast<int>(completed.size()), [&](int item, int) {
     const auto i = static_cast<std::size_t>(item);
-    picks[i] = completed[i]->pick(logits.subspan(i * vocab_size, vocab_size));
+    picks[i] =
+        static_cast<ReplySequence*>(completed[i].sequence)->pick(rows[i], completed[i].num_draft);
   });
-  stats.generated_tokens += num_completed;
+  for (std::size_t i = 0; i < picks.size(); ++i) {
+    stats.generated_tokens += static_cast<std::int64_t>(picks[i].tokens.size());
+    stats.drafted_tokens += completed[i].num_draft;
+    if (!picks[i].tokens.empty()) stats.accepted_tokens += picks[i].num_confirmed();
+  }
   tell_stats();
 
   for (const Share& share : shares) static_cast<ReplySequence&>(*share.sequence).tell_progress();
-  for (std::size_t i = 0; i < completed.size(); ++i) {
-    ReplySequence& reply = *completed[i];
-    Result<Picked>& picked = *picks[i];
-    if (!picked) reply.finish(FinishReason::kError, std::move(picked).error());
-    if (!picked || reply.accept(*std::move(picked))) end(reply);
+  for (std::size_t i = 0; i < completed.size(); ++i) hand_out(completed[i], std::move(picks[i]));
+}
+
+// The sequence grows by its tokens; all but the last of them are in the cache already.
+void Engine::Impl::hand_out(const Share& share, ReplySequence::Picks picks) {
+  ReplySequence& reply = static_cast<ReplySequence&>(*share.sequence);
+  const int num_tokens = static_cast<int>(picks.tokens.size());
+  for (int i = 0; i < num_tokens; ++i) {
+    if (reply.accept(std::move(picks.tokens[static_cast<std::size_t>(i)]))) return end(reply);
+    if (i + 1 < num_tokens) scheduler.computed({&reply, 1});
   }
+  if (picks.error) {
+    reply.finish(FinishReason::kError, std::move(picks.error));
+    return end(reply);
+  }
+  reply.draft_again(share.num_draft, picks.num_confirmed());
 }
 
 // A step's time belongs to prompts and replies by their rows.
@@ -205,7 +240,7 @@ Result<std::unique_ptr<Engine>> Engine::start(std::shared_ptr<const Model> model
   const int num_threads = options.num_threads > 0 ? options.num_threads : num_usable_cores();
   const std::int64_t arena_bytes =
       step_arena_bytes(config, model->weights(), model->precision(), num_threads,
-                       options.max_batch_tokens, max_running(options));
+                       options.max_batch_tokens, max_logit_rows(options));
   // A tenth of the memory is left to whoever else lives here.
   const CapacityFacts facts{.model_context = config.max_context,
                             .page_bytes = kv_shape(config, model->precision()).page_bytes(),
@@ -215,7 +250,7 @@ Result<std::unique_ptr<Engine>> Engine::start(std::shared_ptr<const Model> model
   parts.runner = PRONK_TRY(make_cpu_runner(model, {.num_threads = num_threads,
                                                    .num_kv_pages = parts.capacity.num_pages,
                                                    .max_batch_tokens = options.max_batch_tokens,
-                                                   .max_logit_rows = max_running(options)}));
+                                                   .max_logit_rows = max_logit_rows(options)}));
   parts.vocab_size = config.vocab_size;
   if (model->has_tokenizer()) parts.tokenizer = model->tokenizer();
   parts.model = std::move(model);
@@ -239,7 +274,8 @@ Result<std::vector<Stream>> Engine::submit(Prompt prompt, int num_replies) {
                  fmt::format("prompt: {} replies were asked for, 1 is the least", num_replies));
   const ReplySequence::Setup setup{.vocab_size = e.parts.vocab_size,
                                    .context = e.parts.capacity.context,
-                                   .tokenizer = e.parts.tokenizer ? &*e.parts.tokenizer : nullptr};
+                                   .tokenizer = e.parts.tokenizer ? &*e.parts.tokenizer : nullptr,
+                                   .speculate = e.parts.options.speculate};
   std::vector<std::unique_ptr<ReplySequence>> replies;
   std::vector<Stream> streams;
   for (int i = 0; i < num_replies; ++i) {

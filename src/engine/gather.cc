@@ -9,17 +9,20 @@ void GatheredBatch::gather(std::span<const Share> shares) {
   logit_rows_.clear();
   for (const Share& share : shares) {
     const Sequence& s = *share.sequence;
-    const int start = s.num_computed;
+    const int start = s.num_computed, end = start + share.num_tokens;
+    const int num_rows = share.num_tokens + share.num_draft;
     sequences_.push_back({.first_row = static_cast<int>(tokens_.size()),
-                          .num_rows = share.num_tokens,
+                          .num_rows = num_rows,
                           .start = start,
                           .pages = std::span<const int>(s.pages).first(
-                              static_cast<std::size_t>(pages_for(start + share.num_tokens)))});
-    for (int i = start; i < start + share.num_tokens; ++i) {
-      tokens_.push_back(s.tokens[static_cast<std::size_t>(i)]);
+                              static_cast<std::size_t>(pages_for(start + num_rows)))});
+    for (int i = start; i < start + num_rows; ++i) {
+      tokens_.push_back(i < end ? s.tokens[static_cast<std::size_t>(i)]
+                                : s.draft[static_cast<std::size_t>(i - end)]);
+      if (share.completes() && i >= end - 1)
+        logit_rows_.push_back(static_cast<int>(positions_.size()));
       positions_.push_back(i);
     }
-    if (share.completes()) logit_rows_.push_back(static_cast<int>(tokens_.size()) - 1);
   }
 }
 

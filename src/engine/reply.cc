@@ -65,20 +65,50 @@ ReplySequence::ReplySequence(const Prompt& prompt, const Setup& setup, Sampler s
   if (prompt.max_tokens > 0 && prompt.max_tokens < setup.context - num_prompt_)
     most_tokens_ = num_prompt_ + prompt.max_tokens;
   if (setup.tokenizer) detokenizer_.emplace(*setup.tokenizer);
+  if (setup.speculate == Speculate::kNgram) drafter_.emplace();
 }
 
 std::string ReplySequence::spell(TokenId token) {
   return detokenizer_ ? stops_.push(detokenizer_->push(token)) : "";
 }
 
+bool ReplySequence::is_end(TokenId token) const {
+  return std::find(end_tokens_.begin(), end_tokens_.end(), token) != end_tokens_.end();
+}
+
+ReplySequence::Picks ReplySequence::pick(std::span<float> logits, int num_draft) {
+  const auto num_rows = static_cast<std::size_t>(num_draft) + 1;
+  const std::size_t vocab_size = logits.size() / num_rows;
+  Picks picks;
+  for (std::size_t i = 0; i < num_rows; ++i) {
+    Result<Picked> picked = sampler_.pick(logits.subspan(i * vocab_size, vocab_size));
+    if (!picked) {
+      picks.error = std::move(picked).error();
+      break;
+    }
+    const TokenId token = picked->token;
+    sampler_.accept(token);
+    picks.tokens.push_back(*std::move(picked));
+    if (is_end(token) || i + 1 == num_rows || token != draft[i]) break;
+  }
+  return picks;
+}
+
+void ReplySequence::draft_again(int num_drafted, int num_confirmed) {
+  if (!drafter_) return;
+  drafter_->verified(num_drafted, num_confirmed);
+  // One token is picked in any case; the draft is what may come after it within the limit.
+  draft = drafter_->propose(tokens,
+                            std::min(NgramDrafter::kMostTokens, most_tokens_ - num_tokens() - 1));
+}
+
 bool ReplySequence::accept(Picked picked) {
   const TokenId token = picked.token;
-  if (std::find(end_tokens_.begin(), end_tokens_.end(), token) != end_tokens_.end()) {
+  if (is_end(token)) {
     finish(FinishReason::kEnd);
     return true;
   }
   tokens.push_back(token);
-  sampler_.accept(token);
   Event event;
   event.text = spell(token);
   event.token = std::move(picked);

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "engine/event_queue.h"
+#include "engine/ngram_drafter.h"
 #include "engine/scheduler.h"
 #include "engine/stop_matcher.h"
 #include "pronk/engine.h"
@@ -21,14 +22,25 @@ class ReplySequence : public Sequence {
     int vocab_size = 0;
     int context = 0;
     const Tokenizer* tokenizer = nullptr;  // none: events carry tokens only
+    Speculate speculate = Speculate::kOff;
+  };
+  // The next tokens, in order; the error that came after them.
+  struct Picks {
+    std::vector<Picked> tokens;
+    std::optional<Error> error;
+    int num_confirmed() const { return static_cast<int>(tokens.size()) - 1; }  // of the draft
   };
   // Errors: as Engine::submit.
   static Result<std::unique_ptr<ReplySequence>> create(const Prompt& prompt, const Setup& setup,
                                                        std::shared_ptr<EventQueue> events);
 
-  Result<Picked> pick(std::span<float> logits) { return sampler_.pick(logits); }
+  // From the logits [1 + num_draft, V] after the last token and after each of the draft: picks
+  // go on as long as the draft said the same.
+  Picks pick(std::span<float> logits, int num_draft);
   // The next token: grows the sequence and tells the reader. True when it ended the reply.
   bool accept(Picked picked);
+  // Replaces the draft, of which so many were computed and so many confirmed.
+  void draft_again(int num_drafted, int num_confirmed);
   void tell_progress();
   void finish(FinishReason reason, std::optional<Error> error = {});
 
@@ -40,10 +52,12 @@ class ReplySequence : public Sequence {
   ReplySequence(const Prompt& prompt, const Setup& setup, Sampler sampler,
                 std::shared_ptr<EventQueue> events);
   std::string spell(TokenId token);
+  bool is_end(TokenId token) const;
 
   Sampler sampler_;
   std::optional<Detokenizer> detokenizer_;
   StopMatcher stops_;
+  std::optional<NgramDrafter> drafter_;
   std::vector<TokenId> end_tokens_;  // empty with ignore_eos
   int num_prompt_;
   int most_tokens_;          // prompt and reply together

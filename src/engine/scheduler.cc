@@ -51,6 +51,7 @@ StepPlan Scheduler::plan() {
   for (Sequence* s : running_)
     if (s->num_pending() > 1) give(s);
   if (plan.num_preempted == 0) admit(plan, budget);
+  if (limits_.max_draft_tokens > 0) add_drafts(plan);
   return plan;
 }
 
@@ -93,6 +94,24 @@ void Scheduler::admit(StepPlan& plan, int budget) {
     const int num_tokens = std::min(budget, s->num_pending());
     plan.shares.push_back({s, num_tokens});
     budget -= num_tokens;
+  }
+}
+
+// Nobody gives way for a draft: it gets a page only while every running sequence could have one.
+void Scheduler::add_drafts(StepPlan& plan) {
+  int budget = limits_.max_batch_tokens;
+  for (const Share& share : plan.shares) budget -= share.num_tokens;
+  budget = std::min(budget, limits_.max_draft_tokens);
+  for (Share& share : plan.shares) {
+    if (!share.completes()) continue;
+    Sequence& s = *share.sequence;
+    const int wanted = std::min(budget, static_cast<int>(s.draft.size()));
+    while (static_cast<int>(s.pages.size()) < pages_for(s.num_tokens() + wanted) &&
+           pool_.num_available() > num_running())
+      s.pages.push_back(*pool_.take());
+    const int room = static_cast<int>(s.pages.size()) * kKvPageTokens - s.num_tokens();
+    share.num_draft = std::min(wanted, room);
+    budget -= share.num_draft;
   }
 }
 

@@ -8,6 +8,8 @@
 //     max_batch_tokens to the others, oldest first.
 //   - When a running sequence needs a page and none is there, the youngest gives way: it loses its
 //     pages and waits, in its old place, to be computed again. Nobody is admitted in such a step.
+//   - What is left of a step computes drafts. Their keys and values lie beyond num_computed until
+//     the caller confirms them by growing the sequence, and are written over if it does not.
 // The oldest sequence always gets on, and alone it always fits, so every sequence ends. Pure logic:
 // equal calls give equal plans.
 #pragma once
@@ -23,6 +25,7 @@ struct Sequence {
   // Given by the caller; tokens grow by what is picked.
   std::uint64_t id = 0;         // order of arrival: unique, rising
   std::vector<TokenId> tokens;  // the prompt, then what was generated
+  std::vector<TokenId> draft;   // guesses at what follows them
   std::string cache_namespace;
   const Sequence* leader =
       nullptr;  // the same prompt, already on its way: its pages are waited for
@@ -40,7 +43,8 @@ struct Sequence {
 
 struct Share {
   Sequence* sequence;
-  int num_tokens;  // of it to compute, from num_computed on
+  int num_tokens;     // of it to compute, from num_computed on
+  int num_draft = 0;  // of its draft to compute after them, on trial; only when it completes
   bool completes() const { return num_tokens == sequence->num_pending(); }
 };
 
@@ -53,6 +57,7 @@ struct SchedulerLimits {
   int max_sequences = 16;      // running together; at most max_batch_tokens
   int max_batch_tokens = 512;  // tokens of a step
   bool prefix_cache = true;
+  int max_draft_tokens = 0;  // of a step, of all sequences together
 };
 
 inline int pages_for(int num_tokens) { return (num_tokens + kKvPageTokens - 1) / kKvPageTokens; }
@@ -76,6 +81,7 @@ class Scheduler {
   void make_room(StepPlan& plan);
   void preempt_youngest(StepPlan& plan);
   void admit(StepPlan& plan, int budget);
+  void add_drafts(StepPlan& plan);
   bool take_pages(Sequence& sequence);
   void take_over_known_pages(Sequence& sequence);
   void put_down_pages(Sequence& sequence);

@@ -174,6 +174,8 @@ TEST_F(WithModel, TokensOfAStepAndThePrefixCacheChangeNoBit) {
   const Outcome in_threes = run_pronk(args);
   EXPECT_EQ(in_threes.status, 0) << in_threes.err;
   EXPECT_EQ(in_threes.out, plain.out);
+  args.insert(args.end(), {"--speculate", "ngram"});
+  EXPECT_EQ(run_pronk(args).out, plain.out);
   expect_error(run_pronk({"run", model_, "hi", "--max-batch-tokens", "0"}), 2,
                "--max-batch-tokens");
 }

@@ -154,6 +154,74 @@ TEST(Engine, WhatElseRunsChangesNoToken) {
   }
 }
 
+// A text of two tokens repeats its words all the time: many drafts come true, and many do not.
+SamplingParams two_tokens(bool greedy, std::uint64_t seed) {
+  return {.temperature = greedy ? 0.0 : 4.0,
+          .presence_penalty = 0.5,
+          .logit_bias = {{11, 1000.0F}, {12, 1000.0F}},
+          .seed = seed};
+}
+
+TEST(Engine, SpeculationChangesNoToken) {
+  struct Case {
+    int num_pages, max_sequences, max_batch_tokens;
+  };
+  for (const Case c : {Case{60, 16, 512}, Case{60, 1, 16}, Case{9, 16, 64}, Case{60, 3, 4}}) {
+    auto engine = start({.num_pages = c.num_pages,
+                         .options = {.max_sequences = c.max_sequences,
+                                     .max_batch_tokens = c.max_batch_tokens,
+                                     .speculate = Speculate::kNgram}});
+    std::vector<Stream> streams;
+    std::vector<std::vector<TokenId>> want;
+    for (std::uint64_t i = 0; i < 12; ++i) {
+      auto tokens = random_tokens(1 + static_cast<int>(13 * i), i % 3);
+      const SamplingParams sampling = two_tokens(i % 2 == 0, i);
+      want.push_back(expected_reply(tokens, sampling, 40, kVocab));
+      auto stream = engine->submit(prompt_of(std::move(tokens), 40, sampling));
+      ASSERT_OK(stream);
+      streams.push_back(std::move(*stream));
+    }
+    for (std::size_t i = 0; i < streams.size(); ++i)
+      ASSERT_EQ(read(streams[i]).tokens, want[i])
+          << "reply " << i << ", " << c.num_pages << " pages, " << c.max_batch_tokens << " tokens";
+    const EngineStats s = idle_stats(*engine);
+    EXPECT_GT(s.accepted_tokens, 0);
+    EXPECT_GT(s.drafted_tokens, s.accepted_tokens);
+    EXPECT_EQ(s.generated_tokens, 12 * 40);
+  }
+}
+
+TEST(Engine, SpeculationSavesStepsAndKeepsWhatIsConfirmedForLaterPrompts) {
+  auto engine = start({.options = {.max_sequences = 1, .speculate = Speculate::kNgram}});
+  SamplingParams one_token = kGreedy;
+  one_token.logit_bias = {{11, 1000.0F}};
+  const auto tokens = random_tokens(10, 3);
+  const auto reply = expected_reply(tokens, one_token, 120, kVocab);
+  EXPECT_EQ(ask(*engine, prompt_of(tokens, 120, one_token)).tokens, reply);
+  EXPECT_LT(idle_stats(*engine).steps, 25);
+  auto longer = tokens;
+  longer.insert(longer.end(), reply.begin(), reply.end());
+  const Outcome o = ask(*engine, prompt_of(longer, 20, kGreedy));
+  EXPECT_GE(o.num_cached, 96);
+  EXPECT_EQ(o.tokens, expected_reply(longer, kGreedy, 20, kVocab));
+}
+
+TEST(Engine, ANanAfterAWrongDraftEndsNothing) {
+  for (const bool nan_fails_step : {true, false}) {
+    constexpr TokenId kPoison = 60;
+    auto engine = start({.options = {.max_batch_tokens = 4, .speculate = Speculate::kNgram},
+                         .poison = kPoison,
+                         .nan_fails_step = nan_fails_step});
+    SamplingParams sampling = kGreedy;
+    sampling.logit_bias = {{11, 1000.0F}};
+    // "20 11 11" goes on with the poison in the prompt (in a chunk that asks for no logits), so
+    // that the draft has it; the reply goes on with 11.
+    const Outcome o = ask(*engine, prompt_of({20, 11, 11, kPoison, 5, 6, 7, 20}, 30, sampling));
+    EXPECT_EQ(o.finish, FinishReason::kLength);
+    EXPECT_EQ(o.tokens, std::vector<TokenId>(30, 11));
+  }
+}
+
 TEST(Engine, SeveralRepliesReadTheirPromptOnce) {
   auto engine = start({.options = {.max_batch_tokens = 50}});
   const auto tokens = random_tokens(140, 5);

@@ -68,13 +68,16 @@ TEST(RealModel, NeighboursThreadsChunksAndTheCacheChangeNoBit) {
     struct Case {
       int num_threads, max_sequences, max_batch_tokens;
       bool prefix_cache;
+      Speculate speculate = Speculate::kOff;
     };
     for (const Case c :
-         {Case{2, 6, 512, true}, Case{1, 3, 7, true}, Case{2, 2, 33, false}, Case{2, 1, 1, true}}) {
+         {Case{2, 6, 512, true}, Case{1, 3, 7, true}, Case{2, 2, 33, false}, Case{2, 1, 1, true},
+          Case{2, 6, 512, true, Speculate::kNgram}, Case{1, 1, 33, false, Speculate::kNgram}}) {
       auto engine = Engine::start(*model, {.num_threads = c.num_threads,
                                            .max_sequences = c.max_sequences,
                                            .max_batch_tokens = c.max_batch_tokens,
-                                           .prefix_cache = c.prefix_cache});
+                                           .prefix_cache = c.prefix_cache,
+                                           .speculate = c.speculate});
       ASSERT_OK(engine);
       for (int round = 0; round < 2; ++round) {  // the second finds its prompts in the cache
         std::vector<Stream> streams;

@@ -51,6 +51,24 @@ TEST(Scheduler, ReadsALongPromptInChunksOfTheBudget) {
   EXPECT_EQ(World::given(w.step(), s), 1);
 }
 
+TEST(Scheduler, DraftsTakeWhatIsLeftOfAStepAndOfThePages) {
+  World w(4, {.max_batch_tokens = 40, .max_draft_tokens = 8});
+  Sequence& s = w.add(30);
+  s.draft.assign(15, 3);
+  StepPlan plan = w.scheduler.plan();
+  ASSERT_EQ(plan.shares.size(), 1u);
+  EXPECT_EQ(plan.shares[0].num_tokens, 30);
+  EXPECT_EQ(plan.shares[0].num_draft, 8) << "of the step's most";
+  w.scheduler.computed(plan.shares[0]);
+  EXPECT_EQ(s.num_computed, 30) << "a draft is not computed until it is confirmed";
+  EXPECT_EQ(s.num_published, 0);
+
+  World tight(3, {.max_batch_tokens = 64, .max_draft_tokens = 15});
+  tight.add(60).draft.assign(15, 3);
+  plan = tight.scheduler.plan();
+  EXPECT_EQ(plan.shares[0].num_draft, 4) << "the last page stays free";
+}
+
 TEST(Scheduler, SequencesThatLackOneTokenGoFirst) {
   World w(40, {.max_batch_tokens = 64});
   Sequence& old = w.add(300, 0);
