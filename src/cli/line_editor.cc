@@ -176,6 +176,8 @@ LineEditor::Input LineEditor::read(const std::string& prompt) {
   };
   ask_for_pastes(kPasteOn);
   ::el_resize(impl_->editor);
+  // Before the prompt shows: a Ctrl-D that a terminal takes before it is raw is lost.
+  if (editing) ::el_set(impl_->editor, EL_PREP_TERM, 1);
   int num_characters = 0;
   const char* line = ::el_gets(impl_->editor, &num_characters);
   ask_for_pastes(kPasteOff);

@@ -78,7 +78,7 @@ TEST(Splitter, IllFormedBytesAreSymbols) {
 
 TEST(Splitter, EveryByteBelongsToOnePiece) {
   std::string text;
-  for (int i = 0; i < 20000; ++i) text.push_back(static_cast<char>(i * i * 31 + i / 7));
+  for (unsigned i = 0; i < 20000; ++i) text.push_back(static_cast<char>(i * i * 31 + i / 7));
   for (int kind = 0; kind <= static_cast<int>(Kind::kEachSpace); ++kind) {
     std::string joined;
     for (const std::string& p : split({{.kind = static_cast<Kind>(kind)}}, text)) {
