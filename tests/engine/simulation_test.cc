@@ -19,7 +19,7 @@ namespace {
 using Key = std::uint64_t;
 
 struct Load {
-  int num_pages, max_sequences, max_batch_tokens, num_requests, longest;
+  int num_pages, max_sequences, max_batch_tokens, num_requests, longest, max_draft_tokens;
   bool prefix_cache;
 };
 
@@ -34,6 +34,7 @@ Load random_load(std::mt19937_64& rng) {
   load.num_requests = upto(1, 14);
   load.longest = (load.num_pages - 1) * kKvPageTokens;
   load.prefix_cache = upto(0, 3) != 0;
+  load.max_draft_tokens = upto(0, 2) == 0 ? 0 : upto(1, 20);
   return load;
 }
 
@@ -50,7 +51,8 @@ class Simulation {
       : rng_(seed),
         load_(random_load(rng_)),
         pool_(load_.num_pages),
-        scheduler_(pool_, {load_.max_sequences, load_.max_batch_tokens, load_.prefix_cache}),
+        scheduler_(pool_, {load_.max_sequences, load_.max_batch_tokens, load_.prefix_cache,
+                           load_.max_draft_tokens}),
         cache_(static_cast<std::size_t>(load_.num_pages * kKvPageTokens)) {
     for (int i = 0; i < load_.num_requests; ++i) make_request(i);
   }
@@ -114,7 +116,7 @@ class Simulation {
     for (const Share& share : plan.shares) {
       const bool completes = share.completes();
       scheduler_.computed(share);
-      if (completes) settle(request_of(*share.sequence));
+      if (completes) settle(request_of(*share.sequence), share.num_draft);
     }
     ASSERT_EQ(pool_.inconsistency(), "");
     ASSERT_NO_FATAL_FAILURE(check_references());
@@ -134,15 +136,18 @@ class Simulation {
   }
 
   void check_plan(const StepPlan& plan) {
-    int num_tokens = 0;
+    int num_tokens = 0, num_draft = 0;
     std::map<const Sequence*, int> times;
     for (const Share& share : plan.shares) {
       ASSERT_GT(share.num_tokens, 0);
       ASSERT_LE(share.num_tokens, share.sequence->num_pending());
       ASSERT_EQ(++times[share.sequence], 1);
-      num_tokens += share.num_tokens;
+      ASSERT_TRUE(share.num_draft == 0 || share.completes());
+      num_tokens += share.num_tokens + share.num_draft;
+      num_draft += share.num_draft;
     }
     ASSERT_LE(num_tokens, load_.max_batch_tokens);
+    ASSERT_LE(num_draft, load_.max_draft_tokens);
     ASSERT_LE(scheduler_.num_running(), load_.max_sequences);
     ASSERT_EQ(static_cast<int>(plan.shares.size()), scheduler_.num_running())
         << "every running sequence gets on in every step";
@@ -161,32 +166,52 @@ class Simulation {
       const Sequence& owner = *plan.shares[i].sequence;
       Key key = first_key(owner);
       for (int p = 0; p < s.start + s.num_rows; ++p) {
-        key = next_key(key, owner.tokens[static_cast<std::size_t>(p)]);
+        const auto i = static_cast<std::size_t>(p);
+        const std::size_t num_tokens = owner.tokens.size();
+        const TokenId token = i < num_tokens ? owner.tokens[i] : owner.draft[i - num_tokens];
+        key = next_key(key, token);
         if (p < s.start) {
           ASSERT_EQ(slot(s, p), key)
               << "position " << p << " of sequence " << owner.id << " holds another text's key";
           continue;
         }
         const auto row = static_cast<std::size_t>(s.first_row + p - s.start);
-        ASSERT_EQ(batch.tokens[row], owner.tokens[static_cast<std::size_t>(p)]);
+        ASSERT_EQ(batch.tokens[row], token);
         ASSERT_EQ(batch.positions[row], p);
         slot(s, p) = key;
       }
-      if (plan.shares[i].completes()) {
-        ASSERT_EQ(batch.logit_rows[next_logit++], s.first_row + s.num_rows - 1);
-      }
+      if (!plan.shares[i].completes()) continue;
+      for (int row = plan.shares[i].num_tokens - 1; row < s.num_rows; ++row)
+        ASSERT_EQ(batch.logit_rows[next_logit++], s.first_row + row);
     }
     ASSERT_EQ(next_logit, batch.logit_rows.size());
   }
 
   // The next token is a function of the text alone, as greedy decoding's.
-  void settle(Request& r) {
-    Key key = first_key(r.sequence);
-    for (const TokenId t : r.sequence.tokens) key = next_key(key, t);
-    if (r.sequence.tokens.size() < r.wanted)
-      r.sequence.tokens.push_back(static_cast<TokenId>(key % 50));
-    else
-      finish(r);
+  void settle(Request& r, int num_draft) {
+    Sequence& s = r.sequence;
+    Key key = first_key(s);
+    for (const TokenId t : s.tokens) key = next_key(key, t);
+    if (s.tokens.size() >= r.wanted) return finish(r);
+    for (int i = 0;; ++i) {
+      const TokenId token = static_cast<TokenId>(key % 50);
+      s.tokens.push_back(token);
+      key = next_key(key, token);
+      if (i == num_draft || s.draft[static_cast<std::size_t>(i)] != token) break;
+      scheduler_.computed({&s, 1});
+    }
+    guess(r, key);
+  }
+
+  // Each token of a draft is right three times of four; the text after a wrong one is another.
+  void guess(Request& r, Key key) {
+    r.sequence.draft.clear();
+    const std::size_t most = r.wanted - std::min(r.wanted, r.sequence.tokens.size() + 1);
+    for (std::size_t i = rng_() % 20; i-- > 0 && r.sequence.draft.size() < most;) {
+      const TokenId token = static_cast<TokenId>(rng_() % 4 == 0 ? 60 : key % 50);
+      r.sequence.draft.push_back(token);
+      key = next_key(key, token);
+    }
   }
 
   void finish(Request& r) {
