@@ -166,9 +166,10 @@ class Simulation {
       const Sequence& owner = *plan.shares[i].sequence;
       Key key = first_key(owner);
       for (int p = 0; p < s.start + s.num_rows; ++p) {
-        const auto i = static_cast<std::size_t>(p);
+        const auto index = static_cast<std::size_t>(p);
         const std::size_t num_tokens = owner.tokens.size();
-        const TokenId token = i < num_tokens ? owner.tokens[i] : owner.draft[i - num_tokens];
+        const TokenId token =
+            index < num_tokens ? owner.tokens[index] : owner.draft[index - num_tokens];
         key = next_key(key, token);
         if (p < s.start) {
           ASSERT_EQ(slot(s, p), key)
