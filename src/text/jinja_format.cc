@@ -81,7 +81,7 @@ std::string float_digits(double number, const Spec& spec) {
   }
 }
 
-Text sided(const Spec& spec, const std::string& sign, Text body, char default_align) {
+Text sided(const Spec& spec, const std::string& sign, const Text& body, char default_align) {
   const char align = spec.align ? spec.align : default_align;
   Text whole(sign);
   if (align == '=') {

@@ -58,6 +58,7 @@ Result<std::vector<Value>> sorted(Runtime& run, const std::vector<Value>& items,
   });
   PRONK_TRY(std::move(status));
   std::vector<Value> out;
+  out.reserve(order.size());
   for (const std::size_t i : order) out.push_back(items[i]);
   return out;
 }
@@ -65,6 +66,7 @@ Result<std::vector<Value>> sorted(Runtime& run, const std::vector<Value>& items,
 Result<std::vector<Value>> keys_of(Runtime& run, const std::vector<Value>& items,
                                    const AttributePath& path) {
   std::vector<Value> keys;
+  keys.reserve(items.size());
   for (const Value& item : items) keys.push_back(PRONK_TRY(path(run, item)));
   return keys;
 }
@@ -128,6 +130,7 @@ Result<Value> filter_sort(Runtime& run, const Value& value, const Arguments& arg
   std::vector<Value> keys;
   for (const Value& item : items) {
     std::vector<Value> key;
+    key.reserve(paths.size());
     for (const AttributePath& path : paths) key.push_back(PRONK_TRY(path(run, item)));
     keys.push_back(Value::list(std::move(key)));
   }

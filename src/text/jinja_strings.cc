@@ -146,6 +146,7 @@ std::vector<ByteRange> words(std::string_view text) {
 
 std::vector<Text> slices(const Text& text, const std::vector<ByteRange>& ranges) {
   std::vector<Text> parts;
+  parts.reserve(ranges.size());
   for (const ByteRange& range : ranges) parts.push_back(text.slice(range.begin, range.end));
   return parts;
 }

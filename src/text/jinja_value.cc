@@ -149,7 +149,7 @@ Text text_repr(const Text& text) {
     const auto code = static_cast<unsigned>(c.code);
     std::string shown(bytes.substr(i, c.size));
     if (c.code == '\\' || c.code == static_cast<unsigned char>(quote)) {
-      shown = "\\" + shown;
+      shown.insert(0, 1, '\\');
     } else if (c.code == '\n' || c.code == '\r' || c.code == '\t') {
       shown = c.code == '\n' ? "\\n" : c.code == '\r' ? "\\r" : "\\t";
     } else if (code < 0x110000 && !(char_flags(c.code) & kPrintable)) {

@@ -90,9 +90,7 @@ class Value {
 
   Value() : held_(None{}) {}
   template <class T>
-  requires std::is_constructible_v<Variant, T> &&
-      (!std::is_same_v<std::decay_t<T>, Value>)Value(T&& held)
-      : held_(std::forward<T>(held)) {}
+  requires std::is_constructible_v<Variant, T> Value(T held) : held_(std::move(held)) {}
   Value(Text text) : held_(std::make_shared<const Text>(std::move(text))) {}
   Value(const char*) = delete;
 

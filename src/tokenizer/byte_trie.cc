@@ -14,6 +14,7 @@ bool ByteTrie::insert(std::string_view key, std::int32_t value) {
                 : &add_edge({node, num_edges_ + 1, kNoValue, byte});
     node = last->child;
   }
+  if (!last) return false;
   begins_[static_cast<unsigned char>(key[0])] = true;
   if (last->value != kNoValue) return false;
   last->value = value;

@@ -14,8 +14,8 @@ class ByteTrie {
  public:
   ByteTrie();
 
-  // Not the empty string. A string that is already there keeps its value; returns whether it was
-  // new.
+  // Returns whether the string is new: one that is already there keeps its value, and the empty
+  // string is not kept.
   bool insert(std::string_view key, std::int32_t value);
   bool empty() const { return num_edges_ == 0; }
   bool may_begin(unsigned char byte) const { return begins_[byte]; }
