@@ -26,6 +26,7 @@ struct EngineOptions {
   int max_batch_tokens = 512;  // tokens per step
   int max_waiting = 1024;      // requests beyond those running; more are refused
   bool prefix_cache = true;
+  CacheType cache_type = CacheType::kBF16;
   Speculate speculate = Speculate::kOff;
 };
 

@@ -24,6 +24,12 @@ enum class Precision {
           // (docs/kernels.md)
 };
 
+// The numbers of the key/value cache. An fp32 reading keeps float32 instead, whatever is asked for.
+enum class CacheType {
+  kBF16,
+  kInt8,  // rotated, a scale for each head's key and value: half the memory and the traffic
+};
+
 struct LoadOptions {
   Precision precision = Precision::kFast;
   bool check = false;   // reads every weight and refuses NaN and infinity

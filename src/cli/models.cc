@@ -57,6 +57,11 @@ OptionGroup compute_options() {
             .value = "fp32|high|fast",
             .fallback = "fast",
             .help = "fp32: exact weights, float32 throughout"},
+           {.name = "kv",
+            .kind = ValueKind::kChoice,
+            .value = "bf16|int8",
+            .fallback = "bf16",
+            .help = "numbers of the key/value cache; int8 takes half the memory"},
            {.name = "check", .help = "read every weight first and refuse NaN and infinity"}},
           /*brief=*/true};
 }
@@ -74,6 +79,14 @@ OptionSpec max_batch_tokens_option(std::string_view fallback) {
 Precision precision_of(const Options& options) {
   const std::string name = options.text("precision");
   return name == "fp32" ? Precision::kFp32 : name == "high" ? Precision::kHigh : Precision::kFast;
+}
+
+Result<CacheType> cache_type_of(const Options& options) {
+  if (options.text("kv") != "int8") return CacheType::kBF16;
+  if (precision_of(options) == Precision::kFp32)
+    return error(Code::kInvalidArgument,
+                 "--kv int8: --precision fp32 keeps a float32 cache; leave one of them out");
+  return CacheType::kInt8;
 }
 
 Result<hub::StoredModel> pull_model(Console& console, const std::string& name,

@@ -17,6 +17,8 @@ OptionGroup compute_options();
 // --max-batch-tokens: of a long prompt, how much one step reads.
 OptionSpec max_batch_tokens_option(std::string_view fallback);
 Precision precision_of(const Options& options);
+// Errors: kInvalidArgument with an fp32 reading.
+Result<CacheType> cache_type_of(const Options& options);
 
 // hub::pull with progress and notices on stderr; Ctrl-C keeps what came for the next time.
 Result<hub::StoredModel> pull_model(Console& console, const std::string& name, int num_connections);

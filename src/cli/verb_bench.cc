@@ -150,20 +150,22 @@ double median_of(const std::vector<Timing>& timings, double Timing::*member) {
 
 // The least time for the prompt and for a decode step of all sequences together, at the middle of
 // the reply; in tokens/s.
-Timing limits_of(const ModelSource& source, Precision precision, const Setup& setup,
-                 const kernels::Peaks& machine) {
+Result<Timing> limits_of(const ModelSource& source, Precision precision, CacheType cache_type,
+                         const Setup& setup, const kernels::Peaks& machine) {
   const kernels::ActivationKind kind = main_activation_kind(source, precision);
   const int step = std::min(setup.num_prompt, setup.max_batch_tokens);
-  const PlanReport report = plan(source, {.precision = precision,
-                                          .num_threads = setup.num_threads,
-                                          .max_batch_tokens = step,
-                                          .context = setup.num_prompt + setup.num_predict / 2 + 1,
-                                          .weights_loaded = true});
+  const PlanReport report =
+      PRONK_TRY(plan(source, {.precision = precision,
+                              .cache_type = cache_type,
+                              .num_threads = setup.num_threads,
+                              .max_batch_tokens = step,
+                              .context = setup.num_prompt + setup.num_predict / 2 + 1,
+                              .weights_loaded = true}));
   StepCost together = report.decode;
   together.flops *= setup.num_sequences;
   together.kv_bytes *= setup.num_sequences;
-  return {.prefill_tps = step / least_seconds(report.prefill, kind, machine),
-          .decode_tps = setup.num_sequences / least_seconds(together, kind, machine)};
+  return Timing{.prefill_tps = step / least_seconds(report.prefill, kind, machine),
+                .decode_tps = setup.num_sequences / least_seconds(together, kind, machine)};
 }
 
 json::array to_json(const std::vector<Timing>& timings, double Timing::*member) {
@@ -176,6 +178,7 @@ struct BenchReport {
   std::string model, isa;
   Setup setup;
   Precision precision = Precision::kFast;
+  CacheType cache_type = CacheType::kBF16;
   double load_ms = 0;
   std::int64_t peak_bytes = 0, weight_bytes = 0;
   std::vector<Timing> timings;
@@ -192,6 +195,9 @@ json::object to_json(const BenchReport& r) {
           {"isa", r.isa},
           {"threads", r.setup.num_threads},
           {"precision", kPrecisions[static_cast<int>(r.precision)]},
+          {"kv", r.precision == Precision::kFp32    ? "f32"
+                 : r.cache_type == CacheType::kInt8 ? "int8"
+                                                    : "bf16"},
           {"prompt_tokens", r.setup.num_prompt},
           {"predicted_tokens", r.setup.num_predict},
           {"sequences", r.setup.num_sequences},
@@ -239,6 +245,7 @@ Status run(Context& context) {
   report.model = options.argument(0);
   report.setup = setup;
   report.precision = precision_of(options);
+  report.cache_type = PRONK_TRY(cache_type_of(options));
   const Clock::time_point start = Clock::now();
   const std::shared_ptr<const Model> model = PRONK_TRY(load_model(context, report.model));
   report.load_ms = seconds_since(start) * 1e3;
@@ -253,7 +260,8 @@ Status run(Context& context) {
       model, {.num_threads = setup.num_threads,
               .num_kv_pages = setup.pages_each() * setup.num_sequences,
               .max_batch_tokens = std::max(setup.max_batch_tokens, setup.num_sequences),
-              .max_logit_rows = setup.num_sequences}));
+              .max_logit_rows = setup.num_sequences,
+              .cache_type = report.cache_type}));
   report.isa = runner->isa();
   report.timings = PRONK_TRY(time_all(context.console, *runner, setup, config.vocab_size,
                                       static_cast<int>(options.integer("repetitions"))));
@@ -261,8 +269,8 @@ Status run(Context& context) {
   report.median = {.prefill_tps = median_of(report.timings, &Timing::prefill_tps),
                    .decode_tps = median_of(report.timings, &Timing::decode_tps),
                    .first_token_ms = median_of(report.timings, &Timing::first_token_ms)};
-  report.limit =
-      limits_of(model->source(), report.precision, setup, measure_machine(setup.num_threads));
+  report.limit = PRONK_TRY(limits_of(model->source(), report.precision, report.cache_type, setup,
+                                     measure_machine(setup.num_threads)));
   context.console.print(options.flag("json") ? json::serialize(to_json(report)) + "\n"
                                              : for_people(report));
   return Ok{};

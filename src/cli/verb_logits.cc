@@ -58,6 +58,7 @@ Status run(Context& context) {
   const std::optional<std::string> out = options.find_text("out");
   if (!out)
     return error(Code::kInvalidArgument, "logits: --out FILE.npy or FILE.safetensors is missing");
+  const CacheType cache_type = PRONK_TRY(cache_type_of(options));
   const std::shared_ptr<const Model> model = PRONK_TRY(load_model(context, options.argument(0)));
   const LlamaConfig& config = model->config();
   const std::vector<TokenId> ids = PRONK_TRY(ids_asked_for(options, *model));
@@ -75,7 +76,8 @@ Status run(Context& context) {
       model, {.num_threads = static_cast<int>(options.integer("threads")),
               .num_kv_pages = static_cast<int>((n + kKvPageTokens - 1) / kKvPageTokens),
               .max_batch_tokens = rows_at_once,
-              .max_logit_rows = rows_at_once}));
+              .max_logit_rows = rows_at_once,
+              .cache_type = cache_type}));
   PRONK_TRY(write_logits(context.console, *runner, ids, rows_at_once, file));
   PRONK_TRY(file.commit());
   context.console.note(fmt::format("{}: float32 [{}, {}]", *out, n, config.vocab_size));

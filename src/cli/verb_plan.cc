@@ -76,9 +76,10 @@ Status run(Context& context) {
   const int asked = static_cast<int>(options.integer("threads"));
   PlanOptions plan_options;
   plan_options.precision = precision_of(options);
+  plan_options.cache_type = PRONK_TRY(cache_type_of(options));
   plan_options.num_threads = asked > 0 ? asked : num_usable_cores();
   plan_options.context = static_cast<int>(options.integer("ctx-size"));
-  const PlanReport report = plan(*source, plan_options);
+  const PlanReport report = PRONK_TRY(plan(*source, plan_options));
   const kernels::Peaks limits = measure_machine(plan_options.num_threads);
   const Expectation expectation =
       expect(report, plan_options.max_batch_tokens,

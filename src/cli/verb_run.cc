@@ -45,6 +45,7 @@ Result<std::unique_ptr<Engine>> start_engine(Context& context,
   engine_options.context = static_cast<int>(options.integer("ctx-size"));
   engine_options.max_sequences = 1;
   engine_options.max_batch_tokens = static_cast<int>(options.integer("max-batch-tokens"));
+  engine_options.cache_type = PRONK_TRY(cache_type_of(options));
   engine_options.prefix_cache = options.flag("prefix-cache");
   if (options.text("speculate") == "ngram") engine_options.speculate = Speculate::kNgram;
   std::unique_ptr<Engine> engine = PRONK_TRY(Engine::start(model, engine_options));

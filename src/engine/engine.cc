@@ -238,19 +238,21 @@ Result<std::unique_ptr<Engine>> Engine::start(std::shared_ptr<const Model> model
   PRONK_TRY(check_options(options));
   const LlamaConfig& config = model->config();
   const int num_threads = options.num_threads > 0 ? options.num_threads : num_usable_cores();
+  const KvShape shape = PRONK_TRY(kv_shape(config, model->precision(), options.cache_type));
   const std::int64_t arena_bytes =
-      step_arena_bytes(config, model->weights(), model->precision(), num_threads,
-                       options.max_batch_tokens, max_logit_rows(options));
+      step_arena_bytes(config, model->weights(), shape, num_threads, options.max_batch_tokens,
+                       max_logit_rows(options));
   // A tenth of the memory is left to whoever else lives here.
   const CapacityFacts facts{.model_context = config.max_context,
-                            .page_bytes = kv_shape(config, model->precision()).page_bytes(),
+                            .page_bytes = shape.page_bytes(),
                             .available_bytes = memory_available_bytes() / 10 * 9 - arena_bytes};
   EngineParts parts;
   parts.capacity = PRONK_TRY(choose_capacity(facts, options));
   parts.runner = PRONK_TRY(make_cpu_runner(model, {.num_threads = num_threads,
                                                    .num_kv_pages = parts.capacity.num_pages,
                                                    .max_batch_tokens = options.max_batch_tokens,
-                                                   .max_logit_rows = max_logit_rows(options)}));
+                                                   .max_logit_rows = max_logit_rows(options),
+                                                   .cache_type = options.cache_type}));
   parts.vocab_size = config.vocab_size;
   if (model->has_tokenizer()) parts.tokenizer = model->tokenizer();
   parts.model = std::move(model);

@@ -4,6 +4,8 @@
 #include "kernels/attend_terms.inc.h"
 #include "kernels/attend_store.inc.h"
 #include "kernels/attend_rows.inc.h"
+#include "kernels/attend_rotate.inc.h"
+#include "kernels/attend_int8.inc.h"
 #if defined(__AMX_BF16__)
 #include "kernels/amx.inc.h"
 #include "kernels/attend_amx.inc.h"
@@ -16,12 +18,15 @@ namespace {
 #if defined(__AMX_BF16__)
 constexpr auto kAttendBf16 = lanes::attend_bf16_amx;
 #else
-constexpr auto kAttendBf16 = lanes::attend<lanes::Bf16Terms>;
+constexpr auto kAttendBf16 = lanes::attend<lanes::FloatRows<lanes::Bf16Terms>>;
 #endif
 
 constexpr AttendKernels kAttend{
-    {{lanes::take_query<lanes::F32Terms>, lanes::store_f32, lanes::attend<lanes::F32Terms>},
-     {lanes::take_query<lanes::Bf16Terms>, lanes::store_bf16, kAttendBf16}},
+    {{lanes::take_query<lanes::F32Terms>, lanes::store_f32,
+      lanes::attend<lanes::FloatRows<lanes::F32Terms>>, lanes::give_value},
+     {lanes::take_query<lanes::Bf16Terms>, lanes::store_bf16, kAttendBf16, lanes::give_value},
+     {lanes::take_query_int8, lanes::store_int8, lanes::attend<lanes::Int8Rows>,
+      lanes::give_value_int8}},
     lanes::fold,
 };
 

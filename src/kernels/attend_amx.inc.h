@@ -118,9 +118,7 @@ void mix_tiles(const TileRows& t, const AttendState& out, int column) {
 }
 
 void attend_tile_rows(const AttendSplit& s, const AttendState& out, int row, int num_rows) {
-  TileRows t{s, row, num_rows, 0};
-  for (int r = row; r < row + num_rows; ++r)
-    t.num_keys = s.num_visible[r] > t.num_keys ? s.num_visible[r] : t.num_keys;
+  const TileRows t{s, row, num_rows, keys_of_rows(s, row, num_rows)};
   t.load_shapes();
   if (t.num_keys > 0) score_tiles(t);
   for (int r = 0; r < num_rows; ++r)
@@ -134,7 +132,7 @@ void attend_tile_rows(const AttendSplit& s, const AttendState& out, int row, int
 
 // CacheKernels::attend of a bfloat16 cache. Heads that are not whole tiles go without.
 void attend_bf16_amx(const AttendSplit& s, const AttendState& out) {
-  if (s.head_dim % (2 * kPairsPerTile) != 0) return attend<Bf16Terms>(s, out);
+  if (s.head_dim % (2 * kPairsPerTile) != 0) return attend<FloatRows<Bf16Terms>>(s, out);
   for (int row = 0; row < s.num_rows; row += kTileRows) {
     const int left = s.num_rows - row;
     attend_tile_rows(s, out, row, left < kTileRows ? left : kTileRows);

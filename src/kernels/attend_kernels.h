@@ -5,6 +5,10 @@
 // product takes together (1 float, 2 bfloat16) lie together, keys or value columns fill a register.
 //   keys    [head_dim / together][32 keys][together]
 //   values  [32 keys / together][padded_head_dim][together]    the columns that are added are zero
+//   scales  [32 keys], [32 values]                             int8 alone
+// An int8 cache keeps each head's key and value rotated (attend_rotate.inc.h) and divided by a
+// scale of its own: its products are sums of whole numbers, the same bits on every CPU.
+//
 // Rows of queries that share a kv head go through the same page together. How many do changes the
 // speed and no bit: every score is one chain over the head's dimensions, every value one over the
 // keys of its split. No function keeps a pointer.
@@ -13,8 +17,11 @@
 
 namespace pronk::kernels {
 
-enum class KvType : uint8_t { kF32, kBF16 };
-inline constexpr int kNumKvTypes = 2;
+enum class KvType : uint8_t { kF32, kBF16, kInt8 };
+inline constexpr int kNumKvTypes = 3;
+
+// The longest head that an int8 cache takes.
+inline constexpr int kMaxInt8HeadDim = 512;
 
 // Keys are attended to in splits of this many, at absolute positions: the partial results of splits
 // are folded in order, so that neither threads, nor chunking, nor neighbours can change a bit. A
@@ -28,16 +35,36 @@ inline constexpr int kMaxQueryRows = 16;
 // Columns of a value row in a page: head_dim, rounded up to whole lanes.
 constexpr int padded_head_dim(int head_dim) { return (head_dim + 15) / 16 * 16; }
 
-constexpr int kv_number_bytes(KvType type) { return type == KvType::kF32 ? 4 : 2; }
+constexpr int kv_number_bytes(KvType type) {
+  return type == KvType::kF32 ? 4 : type == KvType::kBF16 ? 2 : 1;
+}
+constexpr int kv_together(KvType type) { return 4 / kv_number_bytes(type); }
+
+// Dimensions of a key in a page: head_dim, rounded up to what a product takes together. The added
+// ones are zero.
+constexpr int padded_key_dim(KvType type, int head_dim) {
+  return (head_dim + kv_together(type) - 1) / kv_together(type) * kv_together(type);
+}
 
 // One kv head's part of a page. head_dim is even.
 constexpr int64_t kv_head_bytes(KvType type, int head_dim) {
-  return (int64_t)kPageKeys * (head_dim + padded_head_dim(head_dim)) * kv_number_bytes(type);
+  const int numbers = padded_key_dim(type, head_dim) + padded_head_dim(head_dim);
+  const int scales = type == KvType::kInt8 ? 2 * (int)sizeof(float) : 0;
+  return (int64_t)kPageKeys * (numbers * kv_number_bytes(type) + scales);
 }
+
+// A query row of an int8 cache is this and then two planes of int8: q = scale (128 high + low).
+// Keys are stored with 128 added, so sums start at what that adds too much.
+struct Int8Query {
+  float scale;
+  int32_t start_high, start_low;
+};
 
 // One query row as take_query leaves it.
 constexpr int64_t kv_query_bytes(KvType type, int head_dim) {
-  return (int64_t)head_dim * kv_number_bytes(type);
+  const int dims = padded_key_dim(type, head_dim);
+  return type == KvType::kInt8 ? (int64_t)sizeof(Int8Query) + 2 * dims
+                               : (int64_t)dims * kv_number_bytes(type);
 }
 
 // Tokens that follow each other in one page, of one kv head. Row t of keys and values begins at
@@ -57,7 +84,7 @@ struct AttendSplit {
   const int* num_visible;    // [num_rows] how many of the split's keys each row sees
   const void* const* pages;  // of the split, as many as the largest num_visible needs
   float* scores;             // scratch [kMaxQueryRows][kSplitKeys]
-  void* weights;             // scratch [kMaxQueryRows][kSplitKeys] of the cache's numbers
+  void* weights;             // scratch [kMaxQueryRows][kSplitKeys] of 4 bytes
   int num_rows;
   int head_dim;
 };
@@ -78,6 +105,8 @@ struct CacheKernels {
   // Whatever stands in later slots never matters to what sees only the tokens stored so far.
   void (*store)(const NewTokens& tokens, void* page);
   void (*attend)(const AttendSplit& split, const AttendState& out);
+  // y[head_dim] = factor · a row of AttendState::value, which it may change.
+  void (*give_value)(float* value, float factor, int head_dim, float* y);
 };
 
 struct AttendKernels {

@@ -131,13 +131,19 @@ void mix_values(const AttendSplit& s, const AttendState& out, int row, int colum
     if (column < width) mix_values<N, W / 2, Terms>(s, out, row, column, num_keys);
 }
 
+// How many keys any of the rows sees.
+PRONK_INLINE int keys_of_rows(const AttendSplit& s, int row, int num_rows) {
+  int num_keys = 0;
+  for (int r = row; r < row + num_rows; ++r)
+    num_keys = s.num_visible[r] > num_keys ? s.num_visible[r] : num_keys;
+  return num_keys;
+}
+
 template <int N, class Terms>
 void attend_rows(const AttendSplit& s, const AttendState& out, int row) {
   static_assert(N <= kMaxQueryRows);
   auto* weights = (typename Terms::Stored*)s.weights;
-  int num_keys = 0;
-  for (int r = row; r < row + N; ++r)
-    num_keys = s.num_visible[r] > num_keys ? s.num_visible[r] : num_keys;
+  const int num_keys = keys_of_rows(s, row, N);
   score_rows<N, Terms>(s, row, num_keys);
   for (int r = 0; r < N; ++r)
     weigh_row<Terms>(s.scores + r * kSplitKeys, s.num_visible[row + r], num_keys,
@@ -147,17 +153,26 @@ void attend_rows(const AttendSplit& s, const AttendState& out, int row) {
   mix_values<N, kWidth, Terms>(s, out, row, 0, num_keys);
 }
 
+template <class Terms>
+struct FloatRows {
+  static constexpr int kMost = kAccumulators / 2;
+  template <int N>
+  static void attend(const AttendSplit& s, const AttendState& out, int row) {
+    attend_rows<N, Terms>(s, out, row);
+  }
+};
+
 // The rows from `row` on, N at a time and then fewer.
-template <int N, class Terms>
+template <int N, class Rows>
 void attend_from(const AttendSplit& s, const AttendState& out, int row) {
-  for (; row + N <= s.num_rows; row += N) attend_rows<N, Terms>(s, out, row);
+  for (; row + N <= s.num_rows; row += N) Rows::template attend<N>(s, out, row);
   if constexpr (N > 1)
-    if (row < s.num_rows) attend_from<(N > 4 ? (N > 8 ? 8 : 4) : N - 1), Terms>(s, out, row);
+    if (row < s.num_rows) attend_from<(N > 4 ? (N > 8 ? 8 : 4) : N - 1), Rows>(s, out, row);
 }
 
-template <class Terms>
+template <class Rows>
 void attend(const AttendSplit& s, const AttendState& out) {
-  attend_from<kAccumulators / 2, Terms>(s, out, 0);
+  attend_from<Rows::kMost, Rows>(s, out, 0);
 }
 
 // state and part of one row brought to the same max, which is returned: factors[0] and factors[1].

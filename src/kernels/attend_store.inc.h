@@ -55,7 +55,10 @@ void store_bf16(const NewTokens& n, void* page) {
   store_values_bf16(n, (uint32_t*)page + (int64_t)n.head_dim / 2 * kPageKeys);
 }
 
-}  // namespace lanes
+void give_value(float* value, float factor, int head_dim, float* y) {
+  scale_n(value, factor, head_dim, y);
+}
 
+}  // namespace lanes
 }  // namespace
 }  // namespace pronk::kernels::PRONK_ISA

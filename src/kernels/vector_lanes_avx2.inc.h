@@ -78,6 +78,54 @@ static inline bool any_at_least(Lanes a, Lanes bar) {
 }
 // a 2^n for whole n in [-126, 127].
 static inline Lanes times_power(Lanes a, Lanes n) { return mul(a, power_of_two(n)); }
+
+// Lane i and lane i ^ kDistance change places, for 1, 2, 4 and 8.
+template <int kDistance>
+static inline Lanes exchange(Lanes a) {
+  if constexpr (kDistance == 1)
+    return {_mm256_permute_ps(a.lo, 0xb1), _mm256_permute_ps(a.hi, 0xb1)};
+  if constexpr (kDistance == 2)
+    return {_mm256_permute_ps(a.lo, 0x4e), _mm256_permute_ps(a.hi, 0x4e)};
+  if constexpr (kDistance == 4)
+    return {_mm256_permute2f128_ps(a.lo, a.lo, 1), _mm256_permute2f128_ps(a.hi, a.hi, 1)};
+  return {a.hi, a.lo};
+}
+
+// Sixteen int32, and sixteen groups of four bytes.
+struct Ints {
+  __m256i lo, hi;
+};
+using Bytes = Ints;
+static inline Ints all_ints(int32_t x) { return {_mm256_set1_epi32(x), _mm256_set1_epi32(x)}; }
+static inline Lanes to_floats(Ints a) {
+  return {_mm256_cvtepi32_ps(a.lo), _mm256_cvtepi32_ps(a.hi)};
+}
+static inline Bytes load_bytes(const uint8_t* p) {
+  return {_mm256_loadu_si256((const __m256i*)p), _mm256_loadu_si256((const __m256i*)p + 1)};
+}
+static inline Bytes all_bytes(const uint8_t* group) {
+  int32_t word;
+  memcpy(&word, group, 4);
+  return all_ints(word);
+}
+#if defined(__AVXVNNI__)
+static inline __m256i dot_bytes_half(__m256i sum, __m256i x, __m256i y) {
+  return _mm256_dpbusd_avx_epi32(sum, x, y);
+}
+#else
+// Products of 16 bits, which cannot overflow: the even bytes of each group, and the odd ones.
+static inline __m256i dot_bytes_half(__m256i sum, __m256i x, __m256i y) {
+  const __m256i even = _mm256_madd_epi16(_mm256_and_si256(x, _mm256_set1_epi16(0xff)),
+                                         _mm256_srai_epi16(_mm256_slli_epi16(y, 8), 8));
+  const __m256i odd = _mm256_madd_epi16(_mm256_srli_epi16(x, 8), _mm256_srai_epi16(y, 8));
+  return _mm256_add_epi32(sum, _mm256_add_epi32(even, odd));
+}
+#endif
+// sum + the four products in each lane of unsigned x and signed y.
+static inline Ints dot_bytes(Ints sum, Bytes x, Bytes y) {
+  return {dot_bytes_half(sum.lo, x.lo, y.lo), dot_bytes_half(sum.hi, x.hi, y.hi)};
+}
+
 static inline bool any_nan(Lanes a) {
   return _mm256_movemask_ps(_mm256_cmp_ps(a.lo, a.lo, _CMP_UNORD_Q)) |
          _mm256_movemask_ps(_mm256_cmp_ps(a.hi, a.hi, _CMP_UNORD_Q));

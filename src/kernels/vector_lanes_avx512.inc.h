@@ -47,4 +47,28 @@ static inline bool any_at_least(Lanes a, Lanes bar) {
   return _mm512_cmp_ps_mask(a, bar, _CMP_GE_OQ) != 0;
 }
 static inline Lanes times_power(Lanes a, Lanes n) { return _mm512_scalef_ps(a, n); }  // a 2^n
+
+// Lane i and lane i ^ kDistance change places, for 1, 2, 4 and 8.
+template <int kDistance>
+static inline Lanes exchange(Lanes a) {
+  if constexpr (kDistance == 1) return _mm512_permute_ps(a, 0xb1);
+  if constexpr (kDistance == 2) return _mm512_permute_ps(a, 0x4e);
+  if constexpr (kDistance == 4) return _mm512_shuffle_f32x4(a, a, 0xb1);
+  return _mm512_shuffle_f32x4(a, a, 0x4e);
+}
+
+// Sixteen int32, and sixteen groups of four bytes.
+using Ints = __m512i;
+using Bytes = __m512i;
+static inline Ints all_ints(int32_t x) { return _mm512_set1_epi32(x); }
+static inline Lanes to_floats(Ints a) { return _mm512_cvtepi32_ps(a); }
+static inline Bytes load_bytes(const uint8_t* p) { return _mm512_loadu_si512(p); }
+static inline Bytes all_bytes(const uint8_t* group) {
+  int32_t word;
+  memcpy(&word, group, 4);
+  return _mm512_set1_epi32(word);
+}
+// sum + the four products in each lane of unsigned x and signed y.
+static inline Ints dot_bytes(Ints sum, Bytes x, Bytes y) { return _mm512_dpbusd_epi32(sum, x, y); }
+
 static inline bool any_nan(Lanes a) { return _mm512_cmp_ps_mask(a, a, _CMP_UNORD_Q) != 0; }

@@ -97,6 +97,48 @@ static inline bool any_at_least(Lanes a, Lanes bar) {
 }
 // a 2^n for whole n in [-126, 127].
 static inline Lanes times_power(Lanes a, Lanes n) { return mul(a, power_of_two(n)); }
+
+// Lane i and lane i ^ kDistance change places, for 1, 2, 4 and 8.
+template <int kDistance>
+static inline Lanes exchange(Lanes a) {
+  Lanes r;
+  for (int i = 0; i < 16; ++i) r.v[i] = a.v[i ^ kDistance];
+  return r;
+}
+
+// Sixteen int32, and sixteen groups of four bytes.
+struct Ints {
+  int32_t v[16];
+};
+struct Bytes {
+  uint8_t v[64];
+};
+static inline Ints all_ints(int32_t x) {
+  Ints r;
+  for (int i = 0; i < 16; ++i) r.v[i] = x;
+  return r;
+}
+static inline Lanes to_floats(Ints a) {
+  Lanes r;
+  for (int i = 0; i < 16; ++i) r.v[i] = (float)a.v[i];
+  return r;
+}
+static inline Bytes load_bytes(const uint8_t* p) {
+  Bytes r;
+  memcpy(r.v, p, 64);
+  return r;
+}
+static inline Bytes all_bytes(const uint8_t* group) {
+  Bytes r;
+  for (int i = 0; i < 16; ++i) memcpy(r.v + 4 * i, group, 4);
+  return r;
+}
+// sum + the four products in each lane of unsigned x and signed y.
+static inline Ints dot_bytes(Ints sum, Bytes x, Bytes y) {
+  for (int i = 0; i < 64; ++i) sum.v[i / 4] += x.v[i] * (int8_t)y.v[i];
+  return sum;
+}
+
 static inline bool any_nan(Lanes a) {
   for (int i = 0; i < 16; ++i)
     if (a.v[i] != a.v[i]) return true;

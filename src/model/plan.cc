@@ -1,5 +1,7 @@
 #include "model/plan.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <numeric>
 #include <vector>
@@ -34,29 +36,37 @@ int context_that_fits(const LlamaConfig& c, std::int64_t bytes, std::int64_t byt
 
 }  // namespace
 
-KvShape kv_shape(const LlamaConfig& c, Precision precision) {
-  return {c.num_layers, c.num_kv_heads, c.head_dim,
-          precision == Precision::kFp32 ? kernels::KvType::kF32 : kernels::KvType::kBF16};
+Result<KvShape> kv_shape(const LlamaConfig& c, Precision precision, CacheType type) {
+  KvShape shape{c.num_layers, c.num_kv_heads, c.head_dim};
+  if (precision == Precision::kFp32) {
+    shape.type = kernels::KvType::kF32;
+  } else if (type == CacheType::kInt8) {
+    if (c.head_dim > kernels::kMaxInt8HeadDim)
+      return error(Code::kInvalidArgument,
+                   fmt::format("int8 cache: heads of {} dimensions, {} is the most; use bf16",
+                               c.head_dim, kernels::kMaxInt8HeadDim));
+    shape.type = kernels::KvType::kInt8;
+  }
+  return shape;
 }
 
 std::int64_t step_arena_bytes(const LlamaConfig& c, const LlamaWeights& weights,
-                              Precision precision, int num_threads, int max_batch_tokens,
+                              const KvShape& shape, int num_threads, int max_batch_tokens,
                               int max_logit_rows) {
-  return count_step(c, weights, kv_shape(c, precision), num_threads, 0, max_batch_tokens,
-                    max_logit_rows)
+  return count_step(c, weights, shape, num_threads, 0, max_batch_tokens, max_logit_rows)
       .arena_bytes();
 }
 
-PlanReport plan(const ModelSource& source, const PlanOptions& options) {
+Result<PlanReport> plan(const ModelSource& source, const PlanOptions& options) {
   const LlamaConfig& c = source.config;
   LlamaWeights weights = plan_weights(source, options.precision);
-  const KvShape shape = kv_shape(c, options.precision);
+  const KvShape shape = PRONK_TRY(kv_shape(c, options.precision, options.cache_type));
   const int num_threads = options.num_threads > 0 ? options.num_threads : num_usable_cores();
   PlanReport r;
   r.weight_bytes = resident_bytes(weights);
   r.kv_bytes_per_token = shape.page_bytes() / kKvPageTokens;
-  r.arena_bytes = step_arena_bytes(c, weights, options.precision, num_threads,
-                                   options.max_batch_tokens, options.max_logit_rows);
+  r.arena_bytes = step_arena_bytes(c, weights, shape, num_threads, options.max_batch_tokens,
+                                   options.max_logit_rows);
   r.available_bytes = memory_available_bytes();
   const std::int64_t left =
       r.available_bytes / 10 * 9 - r.arena_bytes - (options.weights_loaded ? 0 : r.weight_bytes);

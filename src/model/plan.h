@@ -14,6 +14,7 @@ struct LlamaWeights;
 
 struct PlanOptions {
   Precision precision = Precision::kFast;
+  CacheType cache_type = CacheType::kBF16;
   int num_threads = 0;         // 0: the cores this process may use
   int max_batch_tokens = 512;  // as in RunnerOptions
   int max_logit_rows = 64;
@@ -36,12 +37,16 @@ struct PlanReport {
   bool fits() const { return context > 0 && context <= largest_context; }
 };
 
-PlanReport plan(const ModelSource& source, const PlanOptions& options = {});
+// Errors: as kv_shape.
+Result<PlanReport> plan(const ModelSource& source, const PlanOptions& options = {});
 
 // The parts a Runner is made with.
-KvShape kv_shape(const LlamaConfig& config, Precision precision);
+
+// Errors: kInvalidArgument when an int8 cache cannot hold such heads.
+Result<KvShape> kv_shape(const LlamaConfig& config, Precision precision,
+                         CacheType type = CacheType::kBF16);
 std::int64_t step_arena_bytes(const LlamaConfig& config, const LlamaWeights& weights,
-                              Precision precision, int num_threads, int max_batch_tokens,
+                              const KvShape& shape, int num_threads, int max_batch_tokens,
                               int max_logit_rows);
 
 }  // namespace pronk

@@ -16,6 +16,7 @@ struct RunnerOptions {
   int num_kv_pages = 0;        // pages of kKvPageTokens tokens, for all sequences together
   int max_batch_tokens = 512;  // largest T of a step; sizes the arena
   int max_logit_rows = 64;     // largest number of logit rows of a step
+  CacheType cache_type = CacheType::kBF16;
 };
 
 // Called by one thread at a time (the engine's). Owns the KV cache and the step's arena: a step
@@ -31,7 +32,7 @@ class Runner {
   virtual int num_threads() const = 0;
 };
 
-// Errors: kResourceExhausted when weights, cache and arena do not fit.
+// Errors: as kv_shape; kResourceExhausted when weights, cache and arena do not fit.
 Result<std::unique_ptr<Runner>> make_cpu_runner(std::shared_ptr<const Model> model,
                                                 const RunnerOptions& options);
 

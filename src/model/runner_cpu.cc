@@ -125,10 +125,9 @@ Result<std::unique_ptr<Runner>> make_cpu_runner(std::shared_ptr<const Model> mod
   PRONK_TRY(kernels::check_isa_choice());
   const LlamaConfig& c = model->config();
   const int num_threads = options.num_threads > 0 ? options.num_threads : num_usable_cores();
-  const KvShape shape = kv_shape(c, model->precision());
-  const std::int64_t arena_bytes =
-      step_arena_bytes(c, model->weights(), model->precision(), num_threads,
-                       options.max_batch_tokens, options.max_logit_rows);
+  const KvShape shape = PRONK_TRY(kv_shape(c, model->precision(), options.cache_type));
+  const std::int64_t arena_bytes = step_arena_bytes(
+      c, model->weights(), shape, num_threads, options.max_batch_tokens, options.max_logit_rows);
   const std::int64_t kv_bytes = shape.page_bytes() * options.num_kv_pages;
   const std::int64_t available = memory_available_bytes();
   if (kv_bytes + arena_bytes > available)

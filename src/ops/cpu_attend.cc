@@ -20,7 +20,6 @@ using kernels::kSplitKeys;
 // What stays the same during one attend.
 struct Attention {
   const kernels::AttendKernels& kernels;
-  const kernels::VectorKernels& vector;
   Tensor q, y;
   KvLayer kv;
   int head_dim, group;  // query heads to each kv head
@@ -70,9 +69,10 @@ struct Attention {
 
   void write(const AttendUnit& u, const AttendState& state) const {
     for (int r = 0; r < num_rows(u); ++r)
-      vector.scale(state.value + static_cast<std::int64_t>(r) * kernels::padded_head_dim(head_dim),
-                   1.0f / state.sum[r], head_dim,
-                   y.row(row(u, r / group)) + (u.kv_head * group + r % group) * head_dim);
+      cache().give_value(
+          state.value + static_cast<std::int64_t>(r) * kernels::padded_head_dim(head_dim),
+          1.0f / state.sum[r], head_dim,
+          y.row(row(u, r / group)) + (u.kv_head * group + r % group) * head_dim);
   }
 
   void whole_unit(const AttendUnit& u, AttendBuffers& b) const {
@@ -148,8 +148,7 @@ Tensor CpuOps::attend(Tensor q, Tensor k, Tensor v, const Batch& batch, KvLayer 
   const AttendWorkspace work = memory_.take_attend_workspace(q.rows, num_heads, shape);
   const std::span units = list_units(batch, shape.num_kv_heads, work.units);
   const int num_units = static_cast<int>(units.size());
-  const Attention a{
-      table_.attend, table_.vector, q, y, kv, shape.head_dim, num_heads / shape.num_kv_heads};
+  const Attention a{table_.attend, q, y, kv, shape.head_dim, num_heads / shape.num_kv_heads};
 
   const auto store = [&](int i, int) { a.store(units[static_cast<std::size_t>(i)], k, v); };
   pool_.run(num_units, std::ref(store));

@@ -31,7 +31,7 @@ struct AttendBuffers {
   int* num_visible;    // [rows]
   const void** pages;  // [kSplitKeys / kPageKeys]
   float* scores;       // [kMaxQueryRows, kSplitKeys]
-  float* weights;      // the same, in the cache's numbers
+  float* weights;      // the same, as the cache's numbers
   kernels::AttendState part, state;
 };
 

@@ -1,6 +1,7 @@
 // Attention kernels of every usable table against the equation in double.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstring>
@@ -17,7 +18,7 @@ namespace {
 
 using namespace kernels;
 
-constexpr KvType kTypes[] = {KvType::kF32, KvType::kBF16};
+constexpr KvType kTypes[] = {KvType::kF32, KvType::kBF16, KvType::kInt8};
 
 const CacheKernels& cache_of(const KernelTable& t, KvType type) {
   return t.attend.cache[static_cast<std::size_t>(type)];
@@ -31,6 +32,18 @@ bool has_own_bits(const KernelTable& t, KvType type) {
 
 float as_bf16(float x) {
   return std::bit_cast<float>((std::bit_cast<std::uint32_t>(x) + 0x8000u) & 0xffff0000u);
+}
+
+// The Walsh-Hadamard transform of each block of 2^n, by its definition.
+std::vector<double> rotated(const std::vector<double>& x) {
+  const auto dims = static_cast<int>(x.size()), block = dims & -dims;
+  std::vector<double> out(x.size());
+  for (int i = 0; i < dims; ++i)
+    for (int j = i / block * block; j < i / block * block + block; ++j) {
+      const bool odd = std::popcount(static_cast<unsigned>(i % block & j % block)) % 2;
+      out[static_cast<std::size_t>(i)] += (odd ? -1 : 1) * x[static_cast<std::size_t>(j)];
+    }
+  return out;
 }
 
 // Keys and values of one kv head, stored in pieces into pages that held garbage.
@@ -59,9 +72,45 @@ struct Pages {
                                 .head_dim = k},
                                memory[static_cast<std::size_t>(begin / kPageKeys)].data());
     }
+    if (t == KvType::kInt8) read_back();
     if (t == KvType::kBF16)
       for (auto* v : {&keys, &values})
         for (float& x : *v) x = as_bf16(x);
+  }
+
+ private:
+  // What an int8 page holds, dimension by dimension of the layout of attend_kernels.h, and how far
+  // it may be from what was stored.
+  void read_back() {
+    const int key_dims = padded_key_dim(type, head_dim), width = padded_head_dim(head_dim);
+    for (int i = 0; i < num_keys; ++i) {
+      const std::byte* page = memory[static_cast<std::size_t>(i / kPageKeys)].data();
+      const int slot = i % kPageKeys;
+      const auto byte = [&](int at) { return std::to_integer<int>(page[at]); };
+      float scales[2][kPageKeys];
+      std::memcpy(scales, page + kPageKeys * (key_dims + width), sizeof scales);
+      std::vector<double> key, value;
+      for (int d = 0; d < head_dim; ++d) {
+        key.push_back(byte((d / 4 * kPageKeys + slot) * 4 + d % 4) - 128);
+        value.push_back(static_cast<std::int8_t>(
+            byte(kPageKeys * key_dims + (slot / 4 * width + d) * 4 + slot % 4)));
+      }
+      put_back(key, scales[0][slot], keys.data() + std::ptrdiff_t{i} * head_dim);
+      put_back(value, scales[1][slot], values.data() + std::ptrdiff_t{i} * head_dim);
+    }
+  }
+
+  void put_back(const std::vector<double>& levels, double scale, float* row) const {
+    const std::vector<double> turned_back = rotated(levels);
+    const int block = head_dim & -head_dim;
+    double most = 0;
+    for (const double level : levels) most = std::max(most, std::abs(level));
+    EXPECT_EQ(most, 127) << "the largest uses the whole range";
+    for (std::size_t d = 0; d < levels.size(); ++d) {
+      const auto stored = static_cast<float>(turned_back[d] * scale / block);
+      EXPECT_NEAR(stored, row[d], scale * 0.5001) << "half a step of each level, at most";
+      row[d] = stored;
+    }
   }
 };
 
@@ -84,15 +133,16 @@ Attended attend(const KernelTable& table, const Pages& pages, const std::vector<
   for (const auto& page : pages.memory) pointers.push_back(page.data());
   const int width = padded_head_dim(k);
   std::vector<float> scores(kMaxQueryRows * kSplitKeys), weights(scores.size()),
-      value(static_cast<std::size_t>(rows * width));
+      value(static_cast<std::size_t>(rows * width)), y(static_cast<std::size_t>(k));
   Attended out{{}, std::vector<float>(visible.size()), std::vector<float>(visible.size())};
   cache.attend(
       {queries.data(), visible.data(), pointers.data(), scores.data(), weights.data(), rows, k},
       {value.data(), out.max.data(), out.sum.data()});
-  for (int r = 0; r < rows; ++r)
-    for (int i = 0; i < k; ++i)
-      out.value.push_back(value[static_cast<std::size_t>(r * width + i)] /
-                          out.sum[static_cast<std::size_t>(r)]);
+  for (int r = 0; r < rows; ++r) {
+    cache.give_value(value.data() + r * width, 1 / out.sum[static_cast<std::size_t>(r)], k,
+                     y.data());
+    out.value.insert(out.value.end(), y.begin(), y.end());
+  }
   return out;
 }
 
@@ -131,6 +181,12 @@ std::vector<float> queries(KvType type, int rows, int head_dim) {
   return q;
 }
 
+// How far a value may be from the equation, of Σ weight |v|: a bfloat16 cache rounds weights to 8
+// bits, an int8 cache queries to 15; the rest is rounding in fp32.
+double bound_of(KvType type) {
+  return type == KvType::kBF16 ? 0x1p-8 : type == KvType::kInt8 ? 0x1p-10 : 4e-6;
+}
+
 TEST(AttendKernels, AreSoftmaxOverTheVisibleKeys) {
   for (const KvType type : kTypes)
     for (int head_dim : {4, 8, 16, 48, 64, 80, 96, 128})
@@ -138,23 +194,26 @@ TEST(AttendKernels, AreSoftmaxOverTheVisibleKeys) {
         std::vector<int> visible;
         for (int r = 0; r < 31; ++r) visible.push_back(std::max(1, num_keys - 30 + r));
         const auto q = queries(type, 31, head_dim);
-        const Attended first =
-            attend(*usable_tables().back(),
-                   Pages(*usable_tables().back(), type, head_dim, num_keys, 32), q, visible);
+        const KernelTable& plain = *usable_tables().back();
+        const Pages pages(plain, type, head_dim, num_keys, 32);
+        std::vector<Exact> exact;
+        for (int r = 0; r < 31; ++r)
+          exact.emplace_back(pages, q.data() + std::ptrdiff_t{r} * head_dim,
+                             visible[static_cast<std::size_t>(r)]);
+        const Attended first = attend(plain, pages, q, visible);
         for (const KernelTable* t : usable_tables()) {
-          const Pages pages(*t, type, head_dim, num_keys, 32);
-          const Attended y = attend(*t, pages, q, visible);
+          const Pages same(*t, type, head_dim, num_keys, 32);
+          ASSERT_EQ(same.keys, pages.keys);
+          ASSERT_EQ(same.values, pages.values);
+          const Attended y = attend(*t, same, q, visible);
           if (!has_own_bits(*t, type)) {
             EXPECT_EQ(y, first) << t->name;
           }
-          for (std::size_t r = 0; r < visible.size(); ++r) {
-            const Exact exact(pages, q.data() + static_cast<std::ptrdiff_t>(r) * head_dim,
-                              visible[r]);
-            // A weight is rounded to 8 bits in a bfloat16 cache; the rest is rounding in fp32.
-            const double bound = type == KvType::kBF16 ? 0x1p-8 : 4e-6;
-            for (std::size_t d = 0; d < exact.value.size(); ++d)
-              ASSERT_NEAR(y.value[r * exact.value.size() + d], exact.value[d],
-                          bound * exact.size[d])
+          for (std::size_t r = 0; r < exact.size(); ++r) {
+            const double size = *std::max_element(exact[r].size.begin(), exact[r].size.end());
+            for (std::size_t d = 0; d < exact[r].value.size(); ++d)
+              ASSERT_NEAR(y.value[r * exact[r].value.size() + d], exact[r].value[d],
+                          bound_of(type) * size)
                   << t->name << " head_dim " << head_dim << ", " << visible[r] << " keys";
           }
         }

@@ -63,9 +63,9 @@ std::map<std::string, std::vector<float>> trace(const Model& model,
                                                 const kernels::KernelTable& table) {
   const int n = static_cast<int>(tokens.size());
   ThreadPool pool(2);
-  Arena arena = *Arena::of_bytes(
-      step_arena_bytes(model.config(), model.weights(), model.precision(), 2, n, n));
-  const KvCache kv = *KvCache::create(kv_shape(model.config(), model.precision()), 4);
+  const KvShape shape = *kv_shape(model.config(), model.precision());
+  Arena arena = *Arena::of_bytes(step_arena_bytes(model.config(), model.weights(), shape, 2, n, n));
+  const KvCache kv = *KvCache::create(shape, 4);
   CpuOps cpu(table, pool, arena, kernels::SecondPlane::kFast);
   std::map<std::string, std::vector<float>> seen;
   TraceOps<CpuOps> op(cpu, [&](std::string_view name, Tensor t) {

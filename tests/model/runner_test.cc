@@ -62,10 +62,13 @@ Status read(Runner& runner, std::vector<Reader*> readers, std::vector<int> count
   return Ok{};
 }
 
-std::unique_ptr<Runner> runner_of(const std::shared_ptr<const Model>& model, int threads) {
-  auto runner = make_cpu_runner(
-      model,
-      {.num_threads = threads, .num_kv_pages = 64, .max_batch_tokens = 700, .max_logit_rows = 700});
+std::unique_ptr<Runner> runner_of(const std::shared_ptr<const Model>& model, int threads,
+                                  CacheType cache_type = CacheType::kBF16) {
+  auto runner = make_cpu_runner(model, {.num_threads = threads,
+                                        .num_kv_pages = 64,
+                                        .max_batch_tokens = 700,
+                                        .max_logit_rows = 700,
+                                        .cache_type = cache_type});
   EXPECT_OK(runner);
   return std::move(*runner);
 }
@@ -80,15 +83,21 @@ std::vector<int> pages_from(int first, int count) {
 constexpr int kLength = 620;
 constexpr int kNumPages = (kLength + kKvPageTokens - 1) / kKvPageTokens;
 
-class RunnerLaws : public testing::TestWithParam<std::pair<Precision, DType>> {};
+struct Computing {
+  Precision precision;
+  DType weights;
+  CacheType cache_type = CacheType::kBF16;
+};
+class RunnerLaws : public testing::TestWithParam<Computing> {};
 
 TEST_P(RunnerLaws, ThreadsChunksNeighboursAndPagesChangeNoBit) {
-  const auto model = load(synthetic_model(small_config(), GetParam().second), GetParam().first);
+  const auto [precision, weights, cache_type] = GetParam();
+  const auto model = load(synthetic_model(small_config(), weights), precision);
   Reader whole{some_tokens(kLength), pages_from(0, kNumPages), 0, {}};
-  ASSERT_OK(read(*runner_of(model, 1), {&whole}, {kLength}));
+  ASSERT_OK(read(*runner_of(model, 1, cache_type), {&whole}, {kLength}));
 
   for (int threads : {1, 2, 3}) {
-    const auto runner = runner_of(model, threads);
+    const auto runner = runner_of(model, threads, cache_type);
     Reader chunked{whole.tokens, pages_from(3, kNumPages), 0, {}};
     std::reverse(chunked.pages.begin(), chunked.pages.end());
     Reader other{some_tokens(300, 2), pages_from(40, 12), 0, {}};
@@ -109,12 +118,15 @@ TEST_P(RunnerLaws, ThreadsChunksNeighboursAndPagesChangeNoBit) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Precisions, RunnerLaws,
-                         testing::Values(std::pair(Precision::kFp32, DType::kF32),
-                                         std::pair(Precision::kFp32, DType::kQ8_0),
-                                         std::pair(Precision::kFast, DType::kQ8_0),
-                                         std::pair(Precision::kHigh, DType::kQ4_0),
-                                         std::pair(Precision::kFast, DType::kBF16)));
+INSTANTIATE_TEST_SUITE_P(
+    Precisions, RunnerLaws,
+    testing::Values(Computing{Precision::kFp32, DType::kF32},
+                    Computing{Precision::kFp32, DType::kQ8_0},
+                    Computing{Precision::kFast, DType::kQ8_0},
+                    Computing{Precision::kHigh, DType::kQ4_0},
+                    Computing{Precision::kFast, DType::kBF16},
+                    Computing{Precision::kFast, DType::kQ4_0, CacheType::kInt8},
+                    Computing{Precision::kHigh, DType::kQ8_0, CacheType::kInt8}));
 
 double worst_difference(const std::vector<std::vector<float>>& a,
                         const std::vector<std::vector<float>>& b) {
@@ -127,9 +139,9 @@ double worst_difference(const std::vector<std::vector<float>>& a,
 
 TEST(Runner, FasterPrecisionsStayNearTheExactOne) {
   const auto source = synthetic_model(small_config(), DType::kQ8_0);
-  const auto logits = [&](Precision p) {
+  const auto logits = [&](Precision p, CacheType cache_type = CacheType::kBF16) {
     Reader r{some_tokens(64), pages_from(0, 2), 0, {}};
-    EXPECT_OK(read(*runner_of(load(source, p), 2), {&r}, {64}));
+    EXPECT_OK(read(*runner_of(load(source, p), 2, cache_type), {&r}, {64}));
     return r.logits;
   };
   const auto exact = logits(Precision::kFp32);
@@ -138,6 +150,7 @@ TEST(Runner, FasterPrecisionsStayNearTheExactOne) {
     for (float x : row) square += double{x} * x;
   const double typical = std::sqrt(square / (64.0 * 70));
   EXPECT_LT(worst_difference(logits(Precision::kHigh), exact), 0.03 * typical);  // the bf16 cache
+  EXPECT_LT(worst_difference(logits(Precision::kHigh, CacheType::kInt8), exact), 0.06 * typical);
   EXPECT_LT(worst_difference(logits(Precision::kFast), exact), 0.15 * typical);
 }
 
@@ -220,21 +233,36 @@ TEST(Plan, CountsWhatALoadAndAStepReallyTake) {
     for (int threads : {1, 2, 3}) {
       const auto source = synthetic_model(small_config(), DType::kQ8_0);
       const auto model = load(source, precision);
-      const PlanReport r = plan(*source, {.precision = precision,
-                                          .num_threads = threads,
-                                          .max_batch_tokens = 37,
-                                          .max_logit_rows = 5,
-                                          .context = 100});
+      const PlanReport r = *plan(*source, {.precision = precision,
+                                           .num_threads = threads,
+                                           .max_batch_tokens = 37,
+                                           .max_logit_rows = 5,
+                                           .context = 100});
       EXPECT_EQ(r.weight_bytes, model->weight_bytes());
       EXPECT_EQ(r.kv_bytes_per_token, 2 * 2 * 2 * 16 * (precision == Precision::kFp32 ? 4 : 2));
-      EXPECT_EQ(r.kv_bytes, KvCache::create(kv_shape(model->config(), precision), 4)->size_bytes());
+      EXPECT_EQ(r.kv_bytes,
+                KvCache::create(*kv_shape(model->config(), precision), 4)->size_bytes());
       EXPECT_TRUE(r.fits());
     }
 }
 
+TEST(Plan, AnInt8CacheTakesHalfAndHoldsHeadsOf512AtMost) {
+  LlamaConfig c = small_config();
+  const auto bytes = [&](CacheType type) {
+    return plan(*synthetic_model(c, DType::kQ8_0), {.cache_type = type})->kv_bytes_per_token;
+  };
+  EXPECT_EQ(bytes(CacheType::kInt8), bytes(CacheType::kBF16) / 2 + 2 * 2 * 2 * 4)
+      << "a scale for every key and value of 2 layers and 2 heads";
+  c.head_dim = 1024;
+  const auto refused = kv_shape(c, Precision::kFast, CacheType::kInt8);
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_EQ(refused.error().code, Code::kInvalidArgument);
+  EXPECT_NE(refused.error().message.find("512 is the most; use bf16"), std::string::npos);
+}
+
 TEST(Plan, FlopsAreThoseOfTheEquations) {
   const LlamaConfig c = small_config();
-  const PlanReport r = plan(*synthetic_model(c, DType::kQ8_0), {.context = 100});
+  const PlanReport r = *plan(*synthetic_model(c, DType::kQ8_0), {.context = 100});
   const std::int64_t layer = 64 * (4 + 2 + 2 + 4) * 16 + 3 * 64 * 96;
   EXPECT_EQ(r.decode.flops, 2 * (2 * layer + 70 * 64) + 2 * 4 * 100 * 64);
   EXPECT_EQ(r.decode.weight_bytes, (2 * layer + 96 * 64) / 32 * 34)
@@ -244,7 +272,7 @@ TEST(Plan, FlopsAreThoseOfTheEquations) {
 
 TEST(Plan, TheContextIsTheModelsOrWhatFits) {
   const auto source = synthetic_model(small_config(), DType::kQ8_0);
-  EXPECT_EQ(plan(*source).context, 2048);
+  EXPECT_EQ(plan(*source)->context, 2048);
   auto huge = std::make_shared<ModelSource>();
   huge->config = small_config();
   LlamaConfig c = small_config();
@@ -253,10 +281,10 @@ TEST(Plan, TheContextIsTheModelsOrWhatFits) {
   c.head_dim = 4096;
   c.max_context = 1 << 30;
   c.model_dim = 32;
-  const PlanReport r = plan(*synthetic_model(c, DType::kQ8_0));
+  const PlanReport r = *plan(*synthetic_model(c, DType::kQ8_0));
   EXPECT_LT(r.context, c.max_context);
   EXPECT_LE(r.total_bytes(), r.available_bytes);
-  EXPECT_FALSE(plan(*synthetic_model(c, DType::kQ8_0), {.context = 1 << 30}).fits());
+  EXPECT_FALSE(plan(*synthetic_model(c, DType::kQ8_0), {.context = 1 << 30})->fits());
 }
 
 TEST(Runner, ACacheThatDoesNotFitIsRefusedBeforeItIsTaken) {
