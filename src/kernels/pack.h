@@ -1,4 +1,5 @@
-// From rows of stored weights to packed panels of 32 rows, which take the same number of bytes.
+// From rows of stored weights to packed panels of 32 rows, which take the same number of bytes, and
+// back.
 // Layouts: docs/kernels.md.
 #pragma once
 #include <array>
@@ -9,6 +10,9 @@
 #include "tensor/dtype.h"
 
 namespace pronk::kernels {
+
+// Grows whenever a panel's bytes change, so that a packed file of another layout is not read as one.
+inline constexpr std::uint32_t kPanelLayout = 1;
 
 inline std::int64_t num_panels(std::int64_t rows) { return (rows + kPanelRows - 1) / kPanelRows; }
 
@@ -22,5 +26,8 @@ using PanelRows = std::array<const std::byte*, kPanelRows>;
 
 // Writes panel_bytes(type, columns) bytes. `out` needs no alignment; 64 is faster. Any thread.
 void pack_panel(DType type, const PanelRows& rows, int columns, std::byte* out);
+
+// Writes row 0 to 31 of a panel as it was stored: row_bytes(type, columns). Any thread.
+void unpack_row(DType type, const std::byte* panel, int row, int columns, std::byte* out);
 
 }  // namespace pronk::kernels

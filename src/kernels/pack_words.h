@@ -51,23 +51,36 @@ void words_at(const FourRows& rows, std::ptrdiff_t offset, Words* out) {
   for (int w = 0; w < kCount; w += 4) four_words_at(rows, offset + 4 * w, out + w);
 }
 
+// What follows works on words of one row (std::uint32_t, for unpacking) as on those of four
+// (Words).
+
 // Exchanges the bits of `b` in `mask` with those of `a` that stand `shift` higher.
-inline void exchange(Words& a, Words& b, int shift, std::uint32_t mask) {
-  const Words difference = ((a >> shift) ^ b) & mask;
+template <class Word>
+void exchange(Word& a, Word& b, int shift, std::uint32_t mask) {
+  const Word difference = ((a >> shift) ^ b) & mask;
   b ^= difference;
   a ^= difference << shift;
 }
 
-// In every byte, bits 2i of word j change places with bits 2j of word i.
-inline void transpose_crumbs(Words* w) {  // 4
+// Exchanges the bits of `w` in `mask` with those that stand `shift` higher.
+template <class Word>
+void exchange_within(Word& w, int shift, std::uint32_t mask) {
+  const Word difference = (w ^ (w >> shift)) & mask;
+  w ^= difference ^ (difference << shift);
+}
+
+// In every byte, bits 2i of word j change places with bits 2j of word i: twice is nothing.
+template <class Word>
+void transpose_crumbs(Word* w) {  // 4
   exchange(w[0], w[1], 2, 0x33333333);
   exchange(w[2], w[3], 2, 0x33333333);
   exchange(w[0], w[2], 4, 0x0f0f0f0f);
   exchange(w[1], w[3], 4, 0x0f0f0f0f);
 }
 
-// In every byte, bit i of word j changes places with bit j of word i.
-inline void transpose_bits(Words* w) {  // 8
+// In every byte, bit i of word j changes places with bit j of word i: twice is nothing.
+template <class Word>
+void transpose_bits(Word* w) {  // 8
   for (int i = 0; i < 8; i += 2) exchange(w[i], w[i + 1], 1, 0x55555555);
   for (int i : {0, 1, 4, 5}) exchange(w[i], w[i + 2], 2, 0x33333333);
   for (int i = 0; i < 4; ++i) exchange(w[i], w[i + 4], 4, 0x0f0f0f0f);
@@ -75,15 +88,21 @@ inline void transpose_bits(Words* w) {  // 8
 
 // Bit 4j + i of a word (i < 4, j < 8) becomes bit j of its byte i: the five bits of an index turn
 // by two places, one exchange of two of them after the other.
-inline Words gather_every_fourth_bit(Words w) {
-  const auto exchange_within = [&w](int shift, std::uint32_t mask) {
-    const Words difference = (w ^ (w >> shift)) & mask;
-    w ^= difference ^ (difference << shift);
-  };
-  exchange_within(14, 0x0000cccc);
-  exchange_within(7, 0x00aa00aa);
-  exchange_within(2, 0x0c0c0c0c);
-  exchange_within(1, 0x22222222);
+template <class Word>
+Word gather_every_fourth_bit(Word w) {
+  exchange_within(w, 14, 0x0000cccc);
+  exchange_within(w, 7, 0x00aa00aa);
+  exchange_within(w, 2, 0x0c0c0c0c);
+  exchange_within(w, 1, 0x22222222);
+  return w;
+}
+// The way back.
+template <class Word>
+Word scatter_every_fourth_bit(Word w) {
+  exchange_within(w, 1, 0x22222222);
+  exchange_within(w, 2, 0x0c0c0c0c);
+  exchange_within(w, 7, 0x00aa00aa);
+  exchange_within(w, 14, 0x0000cccc);
   return w;
 }
 

@@ -1,4 +1,5 @@
-// The fast packing against its plain twin: the same bytes for every type and shape.
+// The fast packing against its plain twin: the same bytes for every type and shape; and the way
+// back.
 #include "kernels/pack.h"
 
 #include <gtest/gtest.h>
@@ -40,6 +41,19 @@ class Packing : public testing::TestWithParam<int> {
     EXPECT_EQ(fast.back(), std::byte{0xa5}) << "a byte past the panel was written";
     fast.pop_back();
     ASSERT_EQ(fast, expected) << columns << " columns, " << num_rows << " rows";
+    expect_rows_back(fast, stored, columns, num_rows);
+  }
+
+  void expect_rows_back(const Bytes& panel, const std::vector<Bytes>& stored, int columns,
+                        int num_rows) {
+    for (int r = 0; r < num_rows; ++r) {
+      const Bytes& expected = stored[static_cast<std::size_t>(r)];
+      Bytes row(expected.size() + 1, std::byte{0xa5});
+      unpack_row(type(), panel.data(), r, columns, row.data());
+      EXPECT_EQ(row.back(), std::byte{0xa5}) << "a byte past the row was written";
+      row.pop_back();
+      ASSERT_EQ(row, expected) << columns << " columns, row " << r << " of " << num_rows;
+    }
   }
 
   std::mt19937 rng_{11};
