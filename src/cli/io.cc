@@ -10,6 +10,7 @@
 #include <limits>
 
 #include "cli/options.h"
+#include "cli/signals.h"
 
 namespace pronk::cli {
 namespace {
@@ -80,6 +81,12 @@ std::string escape_bytes(std::string_view bytes) {
     bytes.remove_prefix(n);
   }
   return out;
+}
+
+void leave_nothing_behind(const std::filesystem::path& out) {
+  std::error_code ignored;
+  std::filesystem::remove_all(fmt::format("{}.partial-{}", out.string(), ::getpid()), ignored);
+  ::_exit(128 + noted_signal());
 }
 
 }  // namespace pronk::cli

@@ -1,5 +1,6 @@
-// What verbs read from outside.
+// What verbs read from outside, and what they leave there.
 #pragma once
+#include <filesystem>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,5 +20,9 @@ Result<std::vector<TokenId>> parse_ids(std::string_view text);
 
 // Bytes as one line for people: \n, \t, \\ and \xNN for what is no printable UTF-8.
 std::string escape_bytes(std::string_view bytes);
+
+// Ends the program for the noted signal (signals.h): writers of models know no way to stop, and
+// what they have written so far lies under this name (base/file.h, formats/write_hf.cc).
+[[noreturn]] void leave_nothing_behind(const std::filesystem::path& out);
 
 }  // namespace pronk::cli

@@ -1,7 +1,7 @@
 // pronk convert IN OUT: a model from one file format to another.
 #include <fmt/format.h>
-#include <unistd.h>
 
+#include "cli/io.h"
 #include "cli/models.h"
 #include "cli/progress.h"
 #include "cli/signals.h"
@@ -28,14 +28,6 @@ Result<std::optional<DType>> type_asked_for(const Options& options) {
   return error(Code::kInvalidArgument,
                fmt::format("convert: --type '{}': {}, needs one of {}", *name,
                            type ? "cannot be written" : "unknown", writable_types()));
-}
-
-// A conversion knows no way to stop; what it has written so far lies under this name (base/file.h,
-// formats/write_hf.cc).
-[[noreturn]] void leave_nothing_behind(const std::filesystem::path& out) {
-  std::error_code ignored;
-  std::filesystem::remove_all(fmt::format("{}.partial-{}", out.string(), ::getpid()), ignored);
-  ::_exit(128 + noted_signal());
 }
 
 void tell(Console& console, const std::string& out, const ConvertReport& report) {

@@ -49,9 +49,10 @@ int finish(Console& console, const Status& status) {
 
 std::span<const Verb* const> all_verbs() {
   static const Verb* const verbs[] = {
-      &kRunVerb,   &kTokenizeVerb, &kDetokenizeVerb, &kTemplateVerb, &kLogitsVerb,    &kPullVerb,
-      &kListVerb,  &kShowVerb,     &kRemoveVerb,     &kCopyVerb,     &kConvertVerb,   &kPlanVerb,
-      &kBenchVerb, &kDoctorVerb,   &kVersionVerb,    &kHelpVerb,     &kCompletionVerb};
+      &kRunVerb,     &kTokenizeVerb, &kDetokenizeVerb, &kTemplateVerb, &kLogitsVerb,
+      &kPullVerb,    &kListVerb,     &kShowVerb,       &kRemoveVerb,   &kCopyVerb,
+      &kConvertVerb, &kPackVerb,     &kPlanVerb,       &kBenchVerb,    &kDoctorVerb,
+      &kVersionVerb, &kHelpVerb,     &kCompletionVerb};
   return verbs;
 }
 

@@ -14,8 +14,8 @@ struct Context {
 };
 
 extern const Verb kRunVerb, kPullVerb, kListVerb, kShowVerb, kRemoveVerb, kCopyVerb, kTokenizeVerb,
-    kDetokenizeVerb, kTemplateVerb, kLogitsVerb, kConvertVerb, kPlanVerb, kBenchVerb, kDoctorVerb,
-    kCompletionVerb, kVersionVerb, kHelpVerb;
+    kDetokenizeVerb, kTemplateVerb, kLogitsVerb, kConvertVerb, kPackVerb, kPlanVerb, kBenchVerb,
+    kDoctorVerb, kCompletionVerb, kVersionVerb, kHelpVerb;
 
 std::span<const Verb* const> all_verbs();
 const Verb* find_verb(std::string_view name);  // by name or alias; nullptr when there is none

@@ -265,6 +265,17 @@ Result<std::vector<std::filesystem::path>> split_paths(const std::filesystem::pa
 
 }  // namespace
 
+Status check_gguf_tokenizer(const TokenizerSource& t) {
+  if (t.kind != TokenizerSource::Kind::kGguf) return Ok{};
+  const std::size_t n = t.tokens.size();
+  if (n == 0) return corrupt("metadata 'tokenizer.ggml.tokens' is missing or empty");
+  if (!t.scores.empty() && t.scores.size() != n)
+    return corrupt(fmt::format("tokenizer: {} scores for {} tokens", t.scores.size(), n));
+  if (!t.token_types.empty() && t.token_types.size() != n)
+    return corrupt(fmt::format("tokenizer: {} token types for {} tokens", t.token_types.size(), n));
+  return Ok{};
+}
+
 Result<TokenizerSource> read_gguf_tokenizer(const GgufFile& file, std::vector<std::string>* notes) {
   TokenizerSource t;
   t.gguf_model = PRONK_TRY(file.string("tokenizer.ggml.model")).value_or("none");
@@ -280,12 +291,8 @@ Result<TokenizerSource> read_gguf_tokenizer(const GgufFile& file, std::vector<st
   t.scores = PRONK_TRY(file.floats("tokenizer.ggml.scores"));
   t.token_types = PRONK_TRY(file.integers("tokenizer.ggml.token_type"));
   t.merges = PRONK_TRY(file.strings("tokenizer.ggml.merges"));
+  PRONK_TRY(check_gguf_tokenizer(t));
   const std::size_t n = t.tokens.size();
-  if (n == 0) return corrupt("metadata 'tokenizer.ggml.tokens' is missing or empty");
-  if (!t.scores.empty() && t.scores.size() != n)
-    return corrupt(fmt::format("tokenizer: {} scores for {} tokens", t.scores.size(), n));
-  if (!t.token_types.empty() && t.token_types.size() != n)
-    return corrupt(fmt::format("tokenizer: {} token types for {} tokens", t.token_types.size(), n));
 
   struct Named {
     const char* key;

@@ -19,6 +19,9 @@ Status read_gguf(const std::filesystem::path& path, const ReadOptions& options,
 Status read_gguf_files(std::span<const std::span<const std::byte>> files,
                        const ReadOptions& options, ModelSource* source);
 
+// What every vocabulary of kind kGguf must keep: tokens, a score and a type for each or for none.
+Status check_gguf_tokenizer(const TokenizerSource& tokenizer);
+
 // Only tokenizer.*, of any architecture.
 Result<TokenizerSource> read_gguf_tokenizer(const GgufFile& file, std::vector<std::string>* notes);
 

@@ -20,6 +20,10 @@ void put_all(std::string* out, std::span<const T> values) {
 
 }  // namespace
 
+GgufWriter::GgufWriter(std::uint64_t alignment) : alignment_(alignment) {
+  if (alignment != kAlignment) add("general.alignment", static_cast<std::uint32_t>(alignment));
+}
+
 void GgufWriter::begin(std::string_view key, GgufType type) {
   put_text(&pairs_, key);
   put(&pairs_, static_cast<std::uint32_t>(type));
@@ -39,6 +43,16 @@ void GgufWriter::add(std::string_view key, std::string_view value) {
 
 void GgufWriter::add(std::string_view key, std::uint32_t value) {
   begin(key, GgufType::kU32);
+  put(&pairs_, value);
+}
+
+void GgufWriter::add(std::string_view key, std::int64_t value) {
+  begin(key, GgufType::kI64);
+  put(&pairs_, value);
+}
+
+void GgufWriter::add(std::string_view key, double value) {
+  begin(key, GgufType::kF64);
   put(&pairs_, value);
 }
 
@@ -68,15 +82,15 @@ void GgufWriter::add(std::string_view key, std::span<const std::int32_t> values)
 }
 
 void GgufWriter::add_tensor(std::string_view name, DType type, std::int64_t rows,
-                            std::int64_t columns) {
+                            std::int64_t columns, std::int64_t size_bytes) {
   put_text(&tensors_, name);
   put<std::uint32_t>(&tensors_, rows == 1 ? 1 : 2);
   put<std::uint64_t>(&tensors_, static_cast<std::uint64_t>(columns));
   if (rows != 1) put<std::uint64_t>(&tensors_, static_cast<std::uint64_t>(rows));
   put(&tensors_, ggml_from_dtype(type));
   put(&tensors_, data_size_);
-  const auto size = static_cast<std::uint64_t>(rows * row_bytes(type, columns));
-  data_size_ += size + padding(size);
+  const auto size = static_cast<std::uint64_t>(size_bytes);
+  data_size_ += size + padding(size, alignment_);
   ++num_tensors_;
 }
 
@@ -87,7 +101,7 @@ std::string GgufWriter::head() const {
   put(&out, num_pairs_);
   out += pairs_;
   out += tensors_;
-  out.append(padding(out.size()), '\0');
+  out.append(padding(out.size(), alignment_), '\0');
   return out;
 }
 

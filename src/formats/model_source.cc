@@ -2,8 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstring>
 
+#include "kernels/pack.h"
 #include "tensor/dequantize.h"
 
 namespace pronk {
@@ -37,7 +39,18 @@ void apply_scales(const TensorPiece& piece, std::int64_t row, float* values) {
 
 }  // namespace
 
+bool TensorSource::has_scales() const {
+  return std::any_of(pieces.begin(), pieces.end(),
+                     [](const TensorPiece& p) { return p.scales != nullptr; });
+}
+
 bool TensorSource::copy_row(std::int64_t row, std::byte* out) const {
+  if (panels) {
+    const int n = static_cast<int>(columns), r = static_cast<int>(row % kernels::kPanelRows);
+    kernels::unpack_row(dtype, panels + row / kernels::kPanelRows * kernels::panel_bytes(dtype, n),
+                        r, n, out);
+    return true;
+  }
   const std::int64_t stored = stored_row(row);
   for (const TensorPiece& piece : pieces) {
     const std::int64_t r = stored - piece.row_begin;
@@ -50,6 +63,12 @@ bool TensorSource::copy_row(std::int64_t row, std::byte* out) const {
 }
 
 void TensorSource::read_row(std::int64_t row, float* out) const {
+  if (panels) {
+    thread_local std::vector<std::byte> stored;
+    stored.resize(static_cast<std::size_t>(row_bytes(dtype, columns)));
+    copy_row(row, stored.data());
+    return dequantize_row(dtype, stored.data(), columns, out);
+  }
   const std::int64_t stored = stored_row(row);
   for (const TensorPiece& piece : pieces) {
     const std::int64_t r = stored - piece.row_begin;
@@ -73,6 +92,15 @@ std::int64_t ModelSource::weight_bytes() const {
   std::int64_t sum = 0;
   for (const auto& [name, tensor] : tensors) sum += tensor.size_bytes();
   return sum;
+}
+
+Status ModelSource::check_intact() const {
+  for (const auto& file : files)
+    if (!file->still_intact())
+      return error(Code::kCorruptData,
+                   fmt::format("'{}' was changed while it was in use; load the model again",
+                               file->path().string()));
+  return Ok{};
 }
 
 }  // namespace pronk

@@ -53,6 +53,8 @@ class TensorSource {
   // + 1.
   int interleaved_heads = 0;
   std::vector<TensorPiece> pieces = {};  // cover it exactly; ordered by (row, column)
+  // A packed file's matrices instead: all panels (kernels/pack.h), 64-byte aligned.
+  const std::byte* panels = nullptr;
 
   std::int64_t stored_row(std::int64_t row) const;
   // The row's bytes in `dtype`, if it lies in one piece and has no scales; else nullptr.
@@ -62,6 +64,8 @@ class TensorSource {
   bool copy_row(std::int64_t row, std::byte* out) const;
   // The row's exact values (FP8: times its scale, in float32). out: `columns` floats.
   void read_row(std::int64_t row, float* out) const;
+  // Whether a stored value means nothing without its scale.
+  bool has_scales() const;
   std::int64_t size_bytes() const { return rows * row_bytes(dtype, columns); }
 };
 
@@ -109,7 +113,7 @@ struct GenerationDefaults {
 // Immutable once read; keeps the maps alive that its tensors point into.
 struct ModelSource {
   std::filesystem::path path;
-  std::string format;  // "GGUF v3", "Hugging Face", "Meta", "llama2.c v0"
+  std::string format;  // "GGUF v3", "Hugging Face", "Meta", "llama2.c v0", "pronk packed v1"
   LlamaConfig config;
   std::map<std::string, TensorSource>
       tensors;  // by Hugging Face name; tied models have no lm_head.weight
@@ -123,6 +127,9 @@ struct ModelSource {
       owned;  // decompressed or converted data that no map holds
 
   std::int64_t weight_bytes() const;
+  // kCorruptData when a file was replaced, changed or cut since it was mapped: what was read of it
+  // since the last such check may be anything.
+  Status check_intact() const;
 };
 
 struct ReadOptions {
@@ -130,10 +137,11 @@ struct ReadOptions {
       true;  // false: only config, tokenizer and templates (a folder without weights is then fine)
 };
 
-// Reads a GGUF file (any of a split set), a Hugging Face folder, a Meta folder or a llama2.c .bin;
-// the bytes decide, not the name. Every offset, count and length is checked before use; every
-// tensor that LlamaConfig calls for is there with its shape. Errors: kNotFound; kCorruptData
-// (broken, truncated, contradictory); kUnsupported (another architecture or type, by name).
+// Reads a GGUF file (any of a split set), a packed file, a Hugging Face folder, a Meta folder or a
+// llama2.c .bin; the bytes decide, not the name. Every offset, count and length is checked before
+// use; every tensor that LlamaConfig calls for is there with its shape. Errors: kNotFound;
+// kCorruptData (broken, truncated, contradictory); kUnsupported (another architecture or type, by
+// name).
 Result<std::shared_ptr<const ModelSource>> read_model(const std::filesystem::path& path,
                                                       const ReadOptions& options = {});
 

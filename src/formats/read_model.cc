@@ -12,6 +12,7 @@
 #include "formats/llama2c_tokenizer.h"
 #include "formats/meta_reader.h"
 #include "formats/model_source.h"
+#include "formats/packed_file.h"
 #include "formats/tokenizer_files.h"
 
 namespace pronk {
@@ -30,12 +31,13 @@ std::string describe(const fs::path& path) {
       name == "params.json")
     return "one file of a model folder; give the folder";
   return "not a model that is known here: a GGUF file, a Hugging Face or Meta folder, a llama2.c "
-         ".bin file";
+         ".bin file, a file of pronk pack";
 }
 
 Status read_single_file(const fs::path& path, const ReadOptions& options, ModelSource* source) {
   const auto file = PRONK_TRY(MappedFile::open(path));
   if (is_gguf(file->bytes())) return read_gguf(path, options, source);
+  if (is_packed(file->bytes())) return read_packed(path, options, source);
   if (is_llama2c(file->bytes())) return read_llama2c(path, options, source);
   return error(Code::kUnsupported, describe(path));
 }
@@ -112,8 +114,8 @@ Result<TokenizerSource> read_any_tokenizer(const fs::path& path) {
     const GgufFile gguf = PRONK_TRY(GgufFile::parse(file->bytes()));
     return read_gguf_tokenizer(gguf, &source.notes);
   }
-  if (is_llama2c(file->bytes())) {
-    PRONK_TRY(read_llama2c(path, {.weights = false}, &source));
+  if (is_packed(file->bytes()) || is_llama2c(file->bytes())) {
+    PRONK_TRY(read_single_file(path, {.weights = false}, &source));
     return source.tokenizer;
   }
   return read_bare_tokenizer(path);
@@ -127,6 +129,7 @@ Result<std::shared_ptr<const ModelSource>> read_model(const fs::path& path,
   source->path = path;
   PRONK_TRY_IN(fmt::format("read model '{}'", path.string()),
                read_any(path, options, source.get()));
+  PRONK_TRY_IN("read model", source->check_intact());
   if (source->config.name.empty()) source->config.name = name_of(path);
   return std::shared_ptr<const ModelSource>(std::move(source));
 }

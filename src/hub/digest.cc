@@ -1,34 +1,15 @@
 #include "hub/digest.h"
 
 #include <fmt/format.h>
-#include <openssl/evp.h>
 
 #include <algorithm>
 #include <fstream>
 #include <vector>
 
+#include "base/hasher.h"
+
 namespace pronk::hub {
 namespace {
-
-class Hasher {
- public:
-  explicit Hasher(const EVP_MD* kind) : context_(EVP_MD_CTX_new(), EVP_MD_CTX_free) {
-    PRONK_CHECK(context_ && EVP_DigestInit_ex(context_.get(), kind, nullptr) == 1,
-                "OpenSSL offers no such digest");
-  }
-  void add(std::string_view bytes) { EVP_DigestUpdate(context_.get(), bytes.data(), bytes.size()); }
-  std::string hex() {
-    unsigned char bytes[EVP_MAX_MD_SIZE];
-    unsigned size = 0;
-    EVP_DigestFinal_ex(context_.get(), bytes, &size);
-    std::string out;
-    for (unsigned i = 0; i < size; ++i) out += fmt::format("{:02x}", bytes[i]);
-    return out;
-  }
-
- private:
-  std::unique_ptr<EVP_MD_CTX, void (*)(EVP_MD_CTX*)> context_;
-};
 
 Digest digest_of(Digest::Kind kind, std::string_view hex, std::size_t length) {
   std::string digits(hex);
@@ -45,7 +26,7 @@ Digest sha256_digest(std::string_view hex) { return digest_of(Digest::Kind::kSha
 Digest git_blob_digest(std::string_view hex) { return digest_of(Digest::Kind::kGitBlob, hex, 40); }
 
 std::string sha256_hex(std::string_view text) {
-  Hasher hasher(EVP_sha256());
+  Hasher hasher(Hasher::Kind::kSha256);
   hasher.add(text);
   return hasher.hex();
 }
@@ -57,8 +38,8 @@ Result<FileDigest> hash_file(const std::filesystem::path& path, const Digest& ex
   std::ifstream file(path, std::ios::binary);
   if (failed || !file)
     return error(Code::kFailed, fmt::format("read '{}': cannot be opened", path.string()));
-  Hasher sha256(EVP_sha256());
-  Hasher git(EVP_sha1());
+  Hasher sha256(Hasher::Kind::kSha256);
+  Hasher git(Hasher::Kind::kSha1);
   const bool is_git = expected.kind == Digest::Kind::kGitBlob;
   if (is_git) git.add(fmt::format("blob {}", size) + '\0');
   std::vector<char> buffer(4u << 20);

@@ -11,7 +11,8 @@
 
 namespace pronk::kernels {
 
-// Grows whenever a panel's bytes change, so that a packed file of another layout is not read as one.
+// Grows whenever a panel's bytes change, so that a packed file of another layout is not read as
+// one.
 inline constexpr std::uint32_t kPanelLayout = 1;
 
 inline std::int64_t num_panels(std::int64_t rows) { return (rows + kPanelRows - 1) / kPanelRows; }

@@ -88,21 +88,21 @@ void transpose_bits(Word* w) {  // 8
 
 // Bit 4j + i of a word (i < 4, j < 8) becomes bit j of its byte i: the five bits of an index turn
 // by two places, one exchange of two of them after the other.
+struct BitExchange {
+  int shift;
+  std::uint32_t mask;
+};
+inline constexpr BitExchange kEveryFourth[] = {
+    {14, 0x0000cccc}, {7, 0x00aa00aa}, {2, 0x0c0c0c0c}, {1, 0x22222222}};
+
 template <class Word>
 Word gather_every_fourth_bit(Word w) {
-  exchange_within(w, 14, 0x0000cccc);
-  exchange_within(w, 7, 0x00aa00aa);
-  exchange_within(w, 2, 0x0c0c0c0c);
-  exchange_within(w, 1, 0x22222222);
+  for (int i = 0; i < 4; ++i) exchange_within(w, kEveryFourth[i].shift, kEveryFourth[i].mask);
   return w;
 }
-// The way back.
 template <class Word>
-Word scatter_every_fourth_bit(Word w) {
-  exchange_within(w, 1, 0x22222222);
-  exchange_within(w, 2, 0x0c0c0c0c);
-  exchange_within(w, 7, 0x00aa00aa);
-  exchange_within(w, 14, 0x0000cccc);
+Word scatter_every_fourth_bit(Word w) {  // the way back
+  for (int i = 3; i >= 0; --i) exchange_within(w, kEveryFourth[i].shift, kEveryFourth[i].mask);
   return w;
 }
 

@@ -7,6 +7,7 @@
 #include "base/system.h"
 #include "base/thread_pool.h"
 #include "formats/model_source.h"
+#include "formats/packed_file.h"
 #include "model/weight_loader.h"
 
 namespace pronk {
@@ -52,6 +53,7 @@ Result<std::shared_ptr<const Model>> Model::from_source(std::shared_ptr<const Mo
                  fmt::format("tokenizer: has {} tokens, the embedding has {} rows; the two files "
                              "are of different models",
                              m.tokenizer->vocab_size(), source->config.vocab_size));
+  if (options.check) PRONK_TRY(check_sum(*source));
   ThreadPool pool(options.num_threads > 0 ? options.num_threads : num_usable_cores());
   m.weights = PRONK_TRY(load_weights(source, options, pool));
   m.weight_bytes = resident_bytes(m.weights);

@@ -5,12 +5,12 @@
 #include <algorithm>
 #include <atomic>
 #include <cmath>
-#include <cstring>
 #include <functional>
 #include <mutex>
 
+#include "formats/tensor_panels.h"
 #include "kernels/isa.h"
-#include "tensor/dequantize.h"
+#include "ops/memory.h"
 
 namespace pronk {
 namespace {
@@ -31,29 +31,8 @@ const TensorSource& find_tensor(const ModelSource& source, const std::string& na
   return found->second;
 }
 
-bool has_scales(const TensorSource& t) {
-  return std::any_of(t.pieces.begin(), t.pieces.end(),
-                     [](const TensorPiece& p) { return p.scales != nullptr; });
-}
-
 // FP8 with scales has no packed kernel: its values, times their scales, are packed as BF16.
-DType packed_type_of(const TensorSource& t) { return has_scales(t) ? DType::kBF16 : t.dtype; }
-
-// A row's bytes in its own type, joined from its pieces.
-void copy_raw_row(const TensorSource& t, std::int64_t row, std::byte* out) {
-  const std::int64_t stored = t.stored_row(row);
-  for (const TensorPiece& p : t.pieces)
-    if (stored >= p.row_begin && stored < p.row_begin + p.num_rows)
-      std::memcpy(out + row_bytes(t.dtype, p.column_begin),
-                  p.data + (stored - p.row_begin) * p.row_stride,
-                  static_cast<std::size_t>(row_bytes(t.dtype, p.num_columns)));
-}
-
-// What one thread needs to bring rows together, to convert and to check them.
-struct RowBuffers {
-  std::vector<std::byte> raw;  // kPanelRows rows of the packed type
-  std::vector<float> values;   // one row
-};
+DType packed_type_of(const TensorSource& t) { return t.has_scales() ? DType::kBF16 : t.dtype; }
 
 class Loader {
  public:
@@ -61,7 +40,7 @@ class Loader {
       : source_(source),
         options_(options),
         pool_(pool),
-        buffers_(static_cast<std::size_t>(pool.num_threads())) {}
+        scratch_(static_cast<std::size_t>(pool.num_threads())) {}
 
   Status load(NormWeight& w) {
     const TensorSource& t = find_tensor(source_, w.name);
@@ -74,49 +53,29 @@ class Loader {
   Status load(Linear& w, const std::shared_ptr<const ModelSource>& owner) {
     const TensorSource& t = find_tensor(source_, w.name);
     w.read_row = [owner, &t](std::int64_t row, float* out) { t.read_row(row, out); };
-    if (w.packed_type) PRONK_TRY_IN(fmt::format("pack '{}'", t.name), pack(w, t));
+    if (t.panels && w.packed_type == t.dtype)
+      w.panels = std::shared_ptr<const std::byte>(owner, t.panels);
+    else if (w.packed_type)
+      PRONK_TRY_IN(fmt::format("pack '{}'", t.name), pack(w, t));
     if (options_.check) PRONK_TRY(check(t));
     return report(t);
   }
 
  private:
   Status pack(Linear& w, const TensorSource& t) {
-    auto panels = std::make_shared<Memory>();
-    *panels = PRONK_TRY(Memory::zeroed(w.packed_bytes()));
+    auto panels = std::make_shared<Memory>(PRONK_TRY(Memory::zeroed(w.packed_bytes())));
     const std::int64_t num_items = (w.num_panels() + kPanelsPerItem - 1) / kPanelsPerItem;
     const auto item = [&](int i, int thread) {
       const std::int64_t begin = std::int64_t{i} * kPanelsPerItem,
                          end = std::min(w.num_panels(), begin + kPanelsPerItem);
       for (std::int64_t p = begin; p < end; ++p)
-        pack_panel(w, t, p, buffers_[static_cast<std::size_t>(thread)],
+        pack_panel(t, *w.packed_type, p, scratch_[static_cast<std::size_t>(thread)],
                    panels->data() + p * w.panel_bytes());
       forget_rows(t, begin * kernels::kPanelRows, end * kernels::kPanelRows);
     };
     pool_.run(static_cast<int>(num_items), std::ref(item));
-    w.panels = std::move(panels);
+    w.panels = {panels, panels->data()};
     return Ok{};
-  }
-
-  static void pack_panel(const Linear& w, const TensorSource& t, std::int64_t p, RowBuffers& b,
-                         std::byte* out) {
-    const std::int64_t width = row_bytes(*w.packed_type, w.columns);
-    b.raw.resize(static_cast<std::size_t>(width * kernels::kPanelRows));
-    b.values.resize(static_cast<std::size_t>(w.columns));
-    kernels::PanelRows rows{};
-    for (int r = 0; r < kernels::kPanelRows; ++r) {
-      const std::int64_t row = p * kernels::kPanelRows + r;
-      if (row >= w.rows) break;
-      std::byte* copy = b.raw.data() + r * width;
-      const std::byte* raw = t.raw_row(row);
-      if (!raw && *w.packed_type == t.dtype && !has_scales(t)) {
-        copy_raw_row(t, row, copy);
-      } else if (!raw || *w.packed_type != t.dtype) {
-        t.read_row(row, b.values.data());
-        quantize_row(*w.packed_type, b.values.data(), w.columns, copy);
-      }
-      rows[static_cast<std::size_t>(r)] = raw && *w.packed_type == t.dtype ? raw : copy;
-    }
-    kernels::pack_panel(*w.packed_type, rows, w.columns, out);
   }
 
   // Lets the mapped pages of these rows go; a permutation stays within a head, so a few pages may
@@ -154,7 +113,7 @@ class Loader {
     std::atomic<bool> bad{false};
     const auto item = [&](int row, int thread) {
       if (bad.load(std::memory_order_relaxed)) return;
-      std::vector<float>& values = buffers_[static_cast<std::size_t>(thread)].values;
+      std::vector<float>& values = scratch_[static_cast<std::size_t>(thread)].values;
       values.resize(static_cast<std::size_t>(t.columns));
       t.read_row(row, values.data());
       Status status = check_row(t, row, values.data());
@@ -176,7 +135,7 @@ class Loader {
   const ModelSource& source_;
   const LoadOptions& options_;
   ThreadPool& pool_;
-  std::vector<RowBuffers> buffers_;
+  std::vector<PanelScratch> scratch_;
   std::int64_t done_ = 0;
 };
 
@@ -212,6 +171,7 @@ Result<LlamaWeights> load_weights(std::shared_ptr<const ModelSource> source,
   };
   weights.for_each_tensor(load);
   PRONK_TRY(std::move(status));
+  PRONK_TRY_IN("load weights", source->check_intact());
   return weights;
 }
 

@@ -8,7 +8,6 @@
 #include <vector>
 
 #include "kernels/pack.h"
-#include "ops/memory.h"
 #include "tensor/dtype.h"
 
 namespace pronk {
@@ -25,15 +24,15 @@ struct Linear {
   // The type of its packed panels (kernels/pack.h); none: rows are read as floats whenever they are
   // needed.
   std::optional<DType> packed_type;
-  std::shared_ptr<const Memory> panels;  // null while only planned
-  RowReader read_row;                    // for embed, and where nothing is packed
+  std::shared_ptr<const std::byte> panels;  // null while only planned
+  RowReader read_row;                       // for embed, and where nothing is packed
 
   std::int64_t num_panels() const { return kernels::num_panels(rows); }
   std::int64_t panel_bytes() const {
     return packed_type ? kernels::panel_bytes(*packed_type, columns) : 0;
   }
   std::int64_t packed_bytes() const { return num_panels() * panel_bytes(); }
-  const std::byte* panel(std::int64_t i) const { return panels->data() + i * panel_bytes(); }
+  const std::byte* panel(std::int64_t i) const { return panels.get() + i * panel_bytes(); }
 };
 
 // The weights of a norm, one for each column.

@@ -23,11 +23,6 @@ bool holds(Format format, DType type) {
   return type == DType::kF32 || type == DType::kF16 || type == DType::kBF16;
 }
 
-bool has_scales(const TensorSource& tensor) {
-  return std::any_of(tensor.pieces.begin(), tensor.pieces.end(),
-                     [](const TensorPiece& piece) { return piece.scales != nullptr; });
-}
-
 // Norms stay what they are (GGUF's readers want F32); rows that are no whole number of blocks take
 // F16.
 DType output_type(const TensorSource& tensor, Format format, const std::optional<DType>& wanted,
@@ -36,7 +31,7 @@ DType output_type(const TensorSource& tensor, Format format, const std::optional
   if (is_norm && format == Format::kGguf) return DType::kF32;
   const bool keeps_own = !wanted || (is_norm && info(*wanted).block_size > 1);
   if (keeps_own)
-    return holds(format, tensor.dtype) && !has_scales(tensor) ? tensor.dtype : DType::kF32;
+    return holds(format, tensor.dtype) && !tensor.has_scales() ? tensor.dtype : DType::kF32;
   if (tensor.columns % info(*wanted).block_size == 0) return *wanted;
   notes->push_back(fmt::format("{} has rows of {} values, no whole number of {} blocks; it is F16",
                                tensor.name, tensor.columns, info(*wanted).name));

@@ -250,6 +250,40 @@ TEST_F(WithModel, ConvertKeepsTheReply) {
                "'Q9'");
 }
 
+TEST_F(WithModel, APackedFileStandsForItsModel) {
+  const std::string out = (scratch() / "model.pronk").string();
+  const Outcome packed = run_pronk({"pack", model_, out});
+  ASSERT_EQ(packed.status, 0) << packed.err;
+  const auto same_output = [&](std::vector<std::string> args, const std::string& input = "") {
+    args.insert(args.begin() + 1, model_);
+    const Outcome before = run_pronk(args, input);
+    args[1] = out;
+    const Outcome after = run_pronk(args, input);
+    EXPECT_EQ(before.status, 0) << before.err;
+    EXPECT_EQ(after.status, 0) << after.err;
+    EXPECT_EQ(before.out, after.out) << args[0];
+  };
+  for (const char* precision : {"fast", "high", "fp32"})
+    same_output(
+        {"run", "-p", "Once upon", "--raw", "-n", "8", "--seed", "1", "--precision", precision});
+  same_output({"run", "-p", "Once upon", "--raw", "-n", "8", "--seed", "1", "--check"});
+  same_output({"tokenize", "--json"}, "Hello <|im_end|> there");
+  same_output({"detokenize"}, "3 1 4");
+  EXPECT_EQ(run_pronk({"bench", out, "-p", "4", "-n", "2", "-r", "1", "--json"}).status, 0);
+  EXPECT_EQ(run_pronk({"plan", out, "--json"}).status, 0);
+  const Outcome shown = run_pronk({"show", out, "--json"});
+  EXPECT_THAT(shown.out, HasSubstr("pronk packed v1"));
+  expect_error(run_pronk({"pack", model_, out}), 2, "exists");
+}
+
+TEST_F(WithModel, ACutPackedFileIsExitSeven) {
+  const std::filesystem::path out = scratch() / "cut.pronk";
+  ASSERT_EQ(run_pronk({"pack", model_, out.string()}).status, 0);
+  std::filesystem::resize_file(out, std::filesystem::file_size(out) - 1);
+  expect_error(run_pronk({"show", out.string()}), 7, "cut short");
+  expect_error(run_pronk({"run", out.string(), "text"}), 7, "cut short");
+}
+
 TEST_F(WithModel, ShowIsOneObject) {
   const Outcome outcome = run_pronk({"show", model_, "--json"});
   ASSERT_EQ(outcome.status, 0) << outcome.err;

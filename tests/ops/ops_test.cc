@@ -52,7 +52,7 @@ struct Matrix {
         lines[static_cast<std::size_t>(r)] = stored.data() + (p * kernels::kPanelRows + r) * width;
       kernels::pack_panel(type, lines, columns, panels->data() + p * handle.panel_bytes());
     }
-    handle.panels = panels;
+    handle.panels = std::shared_ptr<const std::byte>(panels, panels->data());
   }
 };
 
