@@ -16,7 +16,8 @@ namespace pronk {
 // Guessing tokens ahead and verifying several in one step. Changes the speed, never a token.
 enum class Speculate {
   kOff,
-  kNgram,  // what followed the same words earlier in the text
+  kNgram,       // what followed the same words earlier in the text
+  kDraftModel,  // what a smaller model says, EngineOptions::draft_model
 };
 
 struct EngineOptions {
@@ -28,6 +29,8 @@ struct EngineOptions {
   bool prefix_cache = true;
   CacheType cache_type = CacheType::kBF16;
   Speculate speculate = Speculate::kOff;
+  std::shared_ptr<const Model> draft_model = {};  // has the model's tokenizer
+  bool speculate_always = false;  // even where it was measured not to pay
 };
 
 struct Prompt {

@@ -64,6 +64,8 @@ class Sampler {
   Sampler(Sampler&&) noexcept;
   Sampler& operator=(Sampler&&) noexcept;
   ~Sampler();
+  // Another one with the same past: picks the same tokens, to look ahead.
+  Sampler fork() const;
 
   void accept(
       TokenId token);  // prompt tokens and picked ones, in order: what the penalties look back on

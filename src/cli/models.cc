@@ -130,6 +130,23 @@ Result<std::shared_ptr<const Model>> load_model(Context& context, const std::str
   return Model::load(path, options);
 }
 
+OptionSpec speculate_option() {
+  return {.name = "speculate",
+          .kind = ValueKind::kText,
+          .value = "off|ngram|MODEL",
+          .fallback = "off",
+          .help = "guess by repeated text or a smaller model; same tokens"};
+}
+
+Status apply_speculate(Context& context, EngineOptions* options) {
+  const std::string by = context.options.text("speculate");
+  if (by == "off") return Ok{};
+  options->speculate = by == "ngram" ? Speculate::kNgram : Speculate::kDraftModel;
+  if (by != "ngram")
+    options->draft_model = PRONK_TRY_IN("speculate", load_model(context, by, IfMissing::kPull));
+  return Ok{};
+}
+
 Status check_ids(std::span<const TokenId> ids, int vocab_size) {
   for (const TokenId id : ids)
     if (id < 0 || id >= vocab_size)

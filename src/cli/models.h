@@ -7,6 +7,7 @@
 #include "cli/options.h"
 #include "cli/verbs.h"
 #include "hub/hub.h"
+#include "pronk/engine.h"
 #include "pronk/model.h"
 #include "pronk/result.h"
 
@@ -30,6 +31,10 @@ Result<std::filesystem::path> find_model(Console& console, const std::string& na
 // find_model and Model::load, by the compute options.
 Result<std::shared_ptr<const Model>> load_model(Context& context, const std::string& name,
                                                 IfMissing if_missing = IfMissing::kFail);
+
+// --speculate off|ngram|MODEL, and what it says: a draft model is loaded as the model is.
+OptionSpec speculate_option();
+Status apply_speculate(Context& context, EngineOptions* options);
 
 // The vocabulary must reach the id; kInvalidArgument names the first that it does not.
 Status check_ids(std::span<const TokenId> ids, int vocab_size);

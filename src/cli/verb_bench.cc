@@ -69,11 +69,13 @@ class Sequences {
       const BatchSequence sequence{0, n, start, pages_of(s)};
       const int last = n - 1;
       const bool whole = start + n == setup_.num_prompt;
-      const std::span<float> logits = PRONK_TRY(runner_.step(
-          {std::span(tokens).subspan(static_cast<std::size_t>(start), positions.size()),
-           positions,
-           {&sequence, 1},
-           whole ? std::span(&last, 1) : std::span<const int>()}));
+      const Batch batch = {
+          std::span(tokens).subspan(static_cast<std::size_t>(start), positions.size()),
+          positions,
+          {&sequence, 1},
+          whole ? std::span(&last, 1) : std::span<const int>()};
+      const std::span<float> logits = PRONK_TRY(runner_.step(batch));
+      PRONK_TRY(runner_.check(batch, logits));
       if (whole) next_[static_cast<std::size_t>(s)] = likeliest(logits);
     }
     return Ok{};
@@ -84,9 +86,12 @@ class Sequences {
     const std::vector<int> positions(next_.size(), position);
     std::vector<int> rows(next_.size());
     std::iota(rows.begin(), rows.end(), 0);
-    std::vector<BatchSequence> batch;
-    for (int s = 0; s < setup_.num_sequences; ++s) batch.push_back({s, 1, position, pages_of(s)});
-    const std::span<float> logits = PRONK_TRY(runner_.step({next_, positions, batch, rows}));
+    std::vector<BatchSequence> sequences;
+    for (int s = 0; s < setup_.num_sequences; ++s)
+      sequences.push_back({s, 1, position, pages_of(s)});
+    const Batch batch{next_, positions, sequences, rows};
+    const std::span<float> logits = PRONK_TRY(runner_.step(batch));
+    PRONK_TRY(runner_.check(batch, logits));
     const auto v = static_cast<std::size_t>(vocab_size_);
     for (std::size_t s = 0; s < next_.size(); ++s) next_[s] = likeliest(logits.subspan(s * v, v));
     return Ok{};

@@ -38,6 +38,7 @@ Status write_logits(Console& console, Runner& runner, std::span<const TokenId> i
         .sequences = {&sequence, 1},
         .logit_rows = logit_rows};
     const std::span<const float> logits = PRONK_TRY(runner.step(batch));
+    PRONK_TRY(runner.check(batch, logits));
     PRONK_TRY(file.write(logits));
     progress.update(start + rows, n);
   }

@@ -47,7 +47,7 @@ Result<std::unique_ptr<Engine>> start_engine(Context& context,
   engine_options.max_batch_tokens = static_cast<int>(options.integer("max-batch-tokens"));
   engine_options.cache_type = PRONK_TRY(cache_type_of(options));
   engine_options.prefix_cache = options.flag("prefix-cache");
-  if (options.text("speculate") == "ngram") engine_options.speculate = Speculate::kNgram;
+  PRONK_TRY(apply_speculate(context, &engine_options));
   std::unique_ptr<Engine> engine = PRONK_TRY(Engine::start(model, engine_options));
   context.console.note(fmt::format("{}: context {} tokens, {} threads, {}", options.argument(0),
                                    engine->context(), engine->num_threads(), engine->isa()));
@@ -60,11 +60,7 @@ OptionGroup computing_and_engine_options() {
   group.options.push_back({.name = "prefix-cache",
                            .fallback = "true",
                            .help = "compute what prompts share only once (--no-prefix-cache)"});
-  group.options.push_back({.name = "speculate",
-                           .kind = ValueKind::kChoice,
-                           .value = "off|ngram",
-                           .fallback = "off",
-                           .help = "guess repeated text, verify it in one step; same tokens"});
+  group.options.push_back(speculate_option());
   return group;
 }
 

@@ -8,7 +8,6 @@
 #include <mutex>
 #include <thread>
 
-#include "base/system.h"
 #include "base/thread_pool.h"
 #include "engine/event_queue.h"
 #include "engine/gather.h"
@@ -16,40 +15,18 @@
 #include "engine/parts.h"
 #include "engine/reply.h"
 #include "engine/scheduler.h"
-#include "formats/llama_config.h"
-#include "model/plan.h"
+#include "engine/speculation.h"
 
 namespace pronk {
 namespace {
 
 using Clock = std::chrono::steady_clock;
 
-Status check_options(const EngineOptions& o) {
-  const auto refuse = [](const char* name, int value, int least) {
-    return error(Code::kInvalidArgument,
-                 fmt::format("start: {} is {}, must be {} or more", name, value, least));
-  };
-  if (o.num_threads < 0) return refuse("num_threads", o.num_threads, 0);
-  if (o.context < 0) return refuse("context", o.context, 0);
-  if (o.max_sequences < 1) return refuse("max_sequences", o.max_sequences, 1);
-  if (o.max_batch_tokens < 1) return refuse("max_batch_tokens", o.max_batch_tokens, 1);
-  if (o.max_waiting < 0) return refuse("max_waiting", o.max_waiting, 0);
-  return Ok{};
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-// A step serves every running sequence, so no more run than it has tokens.
-int max_running(const EngineOptions& o) { return std::min(o.max_sequences, o.max_batch_tokens); }
-
-constexpr int kMaxDraftTokens = 64;  // of a step: bounds its rows of logits
-
-int max_draft_tokens(const EngineOptions& o) {
-  if (o.speculate == Speculate::kOff) return 0;
-  return std::min(
-      {kMaxDraftTokens, NgramDrafter::kMostTokens * max_running(o), o.max_batch_tokens - 1});
-}
-int max_logit_rows(const EngineOptions& o) {
-  return std::min(max_running(o) + max_draft_tokens(o), o.max_batch_tokens);
-}
+ReplySequence& reply_of(const Share& share) { return static_cast<ReplySequence&>(*share.sequence); }
 
 }  // namespace
 
@@ -59,10 +36,8 @@ struct Engine::Impl {
   explicit Impl(EngineParts p)
       : parts(std::move(p)),
         pool(parts.capacity.num_pages),
-        scheduler(pool, {.max_sequences = max_running(parts.options),
-                         .max_batch_tokens = parts.options.max_batch_tokens,
-                         .prefix_cache = parts.options.prefix_cache,
-                         .max_draft_tokens = max_draft_tokens(parts.options)}),
+        scheduler(pool, scheduler_limits(parts.options)),
+        speculation(std::move(parts.drafter), parts.options.speculate_always),
         threads(max_running(parts.options) > 1 ? parts.runner->num_threads() : 1) {
     told.pages_total = told.pages_free = pool.num_pages();
     thread = std::thread([this] { run(); });
@@ -83,19 +58,20 @@ struct Engine::Impl {
   PagePool pool;
   Scheduler scheduler;
   GatheredBatch gathered;
+  Speculation speculation;
   ThreadPool threads;                                   // for picking
   std::vector<std::unique_ptr<ReplySequence>> replies;  // those that have not ended
-  std::vector<Share> completed;                         // by this step: they get tokens
   EngineStats stats;
 
   void run();
   void drop_cancelled();
   void step();
-  void compute(std::span<const Share> shares);
-  void settle(std::span<const Share> shares, std::span<float> logits);
-  void hand_out(const Share& share, ReplySequence::Picks picks);
+  std::vector<ReplySequence::Picks> pick(std::span<const Share> completed, std::span<float> logits);
+  int settle(std::span<const Share> shares, std::span<float> logits);
+  bool hand_out(const Share& share, ReplySequence::Picks picks);
   void account(std::span<const Share> shares, double seconds);
-  void end(ReplySequence& reply);
+  void end(ReplySequence& reply, FinishReason reason, std::optional<Error> error = {});
+  void drop(ReplySequence& reply);
   void tell_stats();
 };
 
@@ -117,10 +93,7 @@ void Engine::Impl::run() {
 
 void Engine::Impl::drop_cancelled() {
   for (std::size_t i = replies.size(); i-- > 0;)
-    if (ReplySequence& reply = *replies[i]; reply.cancelled()) {
-      reply.finish(FinishReason::kCancelled);
-      end(reply);
-    }
+    if (replies[i]->cancelled()) end(*replies[i], FinishReason::kCancelled);
 }
 
 void Engine::Impl::step() {
@@ -130,84 +103,96 @@ void Engine::Impl::step() {
   for (const Share& share : plan.shares)
     if (share.sequence->num_computed == share.sequence->num_from_cache)
       stats.cached_tokens += share.sequence->num_from_cache;
-  compute(plan.shares);
-}
-
-// A failed step is taken apart to find out whose logits broke it; the others go on.
-void Engine::Impl::compute(std::span<const Share> shares) {
-  gathered.gather(shares);
+  gathered.gather(plan.shares);
   const auto before = Clock::now();
-  auto logits = parts.runner->step(gathered.batch());
-  account(shares, std::chrono::duration<double>(Clock::now() - before).count());
+  const auto logits = parts.runner->step(gathered.batch());
+  const double seconds = seconds_since(before);
+  account(plan.shares, seconds);
   if (logits) {
-    settle(shares, *logits);
-  } else if (logits.error().code == Code::kFailed && shares.size() > 1) {
-    for (std::size_t i = 0; i < shares.size(); ++i) compute(shares.subspan(i, 1));
-  } else if (logits.error().code == Code::kFailed && shares[0].num_draft > 0) {
-    const Share without_draft{shares[0].sequence, shares[0].num_tokens};
-    compute({&without_draft, 1});
+    const int num_tokens = settle(plan.shares, *logits);
+    speculation.stepped(plan.shares, num_tokens, seconds);
   } else {
-    for (const Share& share : shares) {
-      ReplySequence& reply = static_cast<ReplySequence&>(*share.sequence);
-      reply.finish(FinishReason::kError, logits.error());
-      end(reply);
-    }
+    for (const Share& share : plan.shares)
+      end(reply_of(share), FinishReason::kError, logits.error());
   }
 }
 
-// First every token is picked, on all threads, and counted; then the readers hear of it: so that
-// whoever has seen a reply's end finds it in the statistics.
-void Engine::Impl::settle(std::span<const Share> shares, std::span<float> logits) {
-  completed.clear();
-  for (const Share& share : shares) {
-    if (share.completes()) completed.push_back(share);
-    scheduler.computed(share);
-  }
+// A row that holds a NaN fails its own reply: no other row has read it.
+std::vector<ReplySequence::Picks> Engine::Impl::pick(std::span<const Share> completed,
+                                                     std::span<float> logits) {
   const auto vocab_size = static_cast<std::size_t>(parts.vocab_size);
   std::vector<std::span<float>> rows;  // of each reply
+  std::span<float> left = logits;
   for (const Share& share : completed) {
     const std::size_t size = static_cast<std::size_t>(1 + share.num_draft) * vocab_size;
-    rows.push_back(logits.first(size));
-    logits = logits.subspan(size);
+    rows.push_back(left.first(size));
+    left = left.subspan(size);
   }
   std::vector<ReplySequence::Picks> picks(completed.size());
   threads.run(static_cast<int>(completed.size()), [&](int item, int) {
     const auto i = static_cast<std::size_t>(item);
-    picks[i] =
-        static_cast<ReplySequence*>(completed[i].sequence)->pick(rows[i], completed[i].num_draft);
+    picks[i] = reply_of(completed[i]).pick(rows[i], completed[i].num_draft);
   });
-  for (std::size_t i = 0; i < picks.size(); ++i) {
-    stats.generated_tokens += static_cast<std::int64_t>(picks[i].tokens.size());
-    stats.drafted_tokens += completed[i].num_draft;
-    if (!picks[i].tokens.empty()) stats.accepted_tokens += picks[i].num_confirmed();
-  }
-  tell_stats();
-
-  for (const Share& share : shares) static_cast<ReplySequence&>(*share.sequence).tell_progress();
-  for (std::size_t i = 0; i < completed.size(); ++i) hand_out(completed[i], std::move(picks[i]));
+  for (std::size_t i = 0; i < picks.size(); ++i)
+    if (picks[i].error && completed[i].num_draft == 0)
+      if (Status status = parts.runner->check(gathered.batch(), rows[i]); !status)
+        picks[i].error = std::move(status).error();
+  return picks;
 }
 
-// The sequence grows by its tokens; all but the last of them are in the cache already.
-void Engine::Impl::hand_out(const Share& share, ReplySequence::Picks picks) {
-  ReplySequence& reply = static_cast<ReplySequence&>(*share.sequence);
+// First every token is picked, on all threads, and counted; then the readers hear of it: so that
+// whoever has seen a reply's end finds it in the statistics. How many tokens came of it.
+int Engine::Impl::settle(std::span<const Share> shares, std::span<float> logits) {
+  std::vector<Share> completed;
+  for (const Share& share : shares)
+    if (share.completes()) completed.push_back(share);
+  std::vector<ReplySequence::Picks> picks = pick(completed, logits);
+  int num_tokens = 0;
+  for (std::size_t i = 0; i < picks.size(); ++i) {
+    num_tokens += static_cast<int>(picks[i].tokens.size());
+    stats.drafted_tokens += completed[i].num_draft;
+    stats.accepted_tokens += picks[i].num_confirmed();
+  }
+  stats.generated_tokens += num_tokens;
+  tell_stats();
+
+  for (const Share& share : shares)
+    if (!share.completes()) scheduler.computed(share);
+  for (std::size_t i = 0; i < picks.size(); ++i)
+    if (!picks[i].failed_by_draft(completed[i].num_draft)) scheduler.computed(completed[i]);
+  for (const Share& share : shares) reply_of(share).tell_progress();
+  std::vector<ReplySequence*> growing;
+  for (std::size_t i = 0; i < completed.size(); ++i)
+    if (hand_out(completed[i], std::move(picks[i]))) growing.push_back(&reply_of(completed[i]));
+  stats.decode_seconds += speculation.draft(growing);
+  return num_tokens;
+}
+
+// The sequence grows by its tokens; all but the last of them are in the cache already. Whether it
+// goes on, and may be guessed at.
+bool Engine::Impl::hand_out(const Share& share, ReplySequence::Picks picks) {
+  ReplySequence& reply = reply_of(share);
+  reply.acceptance.add(share.num_draft, picks.num_confirmed());
   const int num_tokens = static_cast<int>(picks.tokens.size());
   for (int i = 0; i < num_tokens; ++i) {
-    if (reply.accept(std::move(picks.tokens[static_cast<std::size_t>(i)]))) return end(reply);
+    if (reply.accept(std::move(picks.tokens[static_cast<std::size_t>(i)]))) {
+      drop(reply);
+      return false;
+    }
     if (i + 1 < num_tokens) scheduler.computed({&reply, 1});
   }
-  if (picks.error) {
-    reply.finish(FinishReason::kError, std::move(picks.error));
-    return end(reply);
-  }
-  reply.draft_again(share.num_draft, picks.num_confirmed());
+  // The NaN of a guess may have reached the rows before it, where attention multiplies it by zero:
+  // the next step does without.
+  reply.draft.clear();
+  if (picks.error && share.num_draft == 0) end(reply, FinishReason::kError, std::move(picks.error));
+  return !picks.error;
 }
 
 // A step's time belongs to prompts and replies by their rows.
 void Engine::Impl::account(std::span<const Share> shares, double seconds) {
   int num_prompt = 0, num_decoded = 0;
   for (const Share& share : shares)
-    (static_cast<ReplySequence&>(*share.sequence).reads_prompt() ? num_prompt : num_decoded) +=
-        share.num_tokens;
+    (reply_of(share).reads_prompt() ? num_prompt : num_decoded) += share.num_tokens;
   const double of_prompts = seconds * num_prompt / (num_prompt + num_decoded);
   ++stats.steps;
   stats.prompt_tokens += num_prompt;
@@ -215,7 +200,13 @@ void Engine::Impl::account(std::span<const Share> shares, double seconds) {
   stats.decode_seconds += seconds - of_prompts;
 }
 
-void Engine::Impl::end(ReplySequence& reply) {
+void Engine::Impl::end(ReplySequence& reply, FinishReason reason, std::optional<Error> error) {
+  reply.finish(reason, std::move(error));
+  drop(reply);
+}
+
+void Engine::Impl::drop(ReplySequence& reply) {
+  speculation.forget(reply);
   scheduler.remove(reply);
   std::erase_if(replies, [&](const auto& r) { return r.get() == &reply; });
   --num_open;
@@ -233,33 +224,6 @@ void Engine::Impl::tell_stats() {
 Engine::Engine(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Engine::~Engine() = default;
 
-Result<std::unique_ptr<Engine>> Engine::start(std::shared_ptr<const Model> model,
-                                              const EngineOptions& options) {
-  PRONK_TRY(check_options(options));
-  const LlamaConfig& config = model->config();
-  const int num_threads = options.num_threads > 0 ? options.num_threads : num_usable_cores();
-  const KvShape shape = PRONK_TRY(kv_shape(config, model->precision(), options.cache_type));
-  const std::int64_t arena_bytes =
-      step_arena_bytes(config, model->weights(), shape, num_threads, options.max_batch_tokens,
-                       max_logit_rows(options));
-  // A tenth of the memory is left to whoever else lives here.
-  const CapacityFacts facts{.model_context = config.max_context,
-                            .page_bytes = shape.page_bytes(),
-                            .available_bytes = memory_available_bytes() / 10 * 9 - arena_bytes};
-  EngineParts parts;
-  parts.capacity = PRONK_TRY(choose_capacity(facts, options));
-  parts.runner = PRONK_TRY(make_cpu_runner(model, {.num_threads = num_threads,
-                                                   .num_kv_pages = parts.capacity.num_pages,
-                                                   .max_batch_tokens = options.max_batch_tokens,
-                                                   .max_logit_rows = max_logit_rows(options),
-                                                   .cache_type = options.cache_type}));
-  parts.vocab_size = config.vocab_size;
-  if (model->has_tokenizer()) parts.tokenizer = model->tokenizer();
-  parts.model = std::move(model);
-  parts.options = options;
-  return start_with(std::move(parts));
-}
-
 std::unique_ptr<Engine> Engine::start_with(EngineParts parts) {
   return std::unique_ptr<Engine>(new Engine(std::make_unique<Impl>(std::move(parts))));
 }
@@ -276,8 +240,7 @@ Result<std::vector<Stream>> Engine::submit(Prompt prompt, int num_replies) {
                  fmt::format("prompt: {} replies were asked for, 1 is the least", num_replies));
   const ReplySequence::Setup setup{.vocab_size = e.parts.vocab_size,
                                    .context = e.parts.capacity.context,
-                                   .tokenizer = e.parts.tokenizer ? &*e.parts.tokenizer : nullptr,
-                                   .speculate = e.parts.options.speculate};
+                                   .tokenizer = e.parts.tokenizer ? &*e.parts.tokenizer : nullptr};
   std::vector<std::unique_ptr<ReplySequence>> replies;
   std::vector<Stream> streams;
   for (int i = 0; i < num_replies; ++i) {

@@ -65,7 +65,6 @@ ReplySequence::ReplySequence(const Prompt& prompt, const Setup& setup, Sampler s
   if (prompt.max_tokens > 0 && prompt.max_tokens < setup.context - num_prompt_)
     most_tokens_ = num_prompt_ + prompt.max_tokens;
   if (setup.tokenizer) detokenizer_.emplace(*setup.tokenizer);
-  if (setup.speculate == Speculate::kNgram) drafter_.emplace();
 }
 
 std::string ReplySequence::spell(TokenId token) {
@@ -92,14 +91,6 @@ ReplySequence::Picks ReplySequence::pick(std::span<float> logits, int num_draft)
     if (is_end(token) || i + 1 == num_rows || token != draft[i]) break;
   }
   return picks;
-}
-
-void ReplySequence::draft_again(int num_drafted, int num_confirmed) {
-  if (!drafter_) return;
-  drafter_->verified(num_drafted, num_confirmed);
-  // One token is picked in any case; the draft is what may come after it within the limit.
-  draft = drafter_->propose(tokens,
-                            std::min(NgramDrafter::kMostTokens, most_tokens_ - num_tokens() - 1));
 }
 
 bool ReplySequence::accept(Picked picked) {

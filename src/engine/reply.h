@@ -5,8 +5,8 @@
 #include <optional>
 #include <vector>
 
+#include "engine/draft_policy.h"
 #include "engine/event_queue.h"
-#include "engine/ngram_drafter.h"
 #include "engine/scheduler.h"
 #include "engine/stop_matcher.h"
 #include "pronk/engine.h"
@@ -22,13 +22,16 @@ class ReplySequence : public Sequence {
     int vocab_size = 0;
     int context = 0;
     const Tokenizer* tokenizer = nullptr;  // none: events carry tokens only
-    Speculate speculate = Speculate::kOff;
   };
   // The next tokens, in order; the error that came after them.
   struct Picks {
     std::vector<Picked> tokens;
     std::optional<Error> error;
-    int num_confirmed() const { return static_cast<int>(tokens.size()) - 1; }  // of the draft
+    int num_confirmed() const {  // of the draft
+      return tokens.empty() ? 0 : static_cast<int>(tokens.size()) - 1;
+    }
+    // No token at all, perhaps because of the guesses beside it.
+    bool failed_by_draft(int num_draft) const { return tokens.empty() && num_draft > 0; }
   };
   // Errors: as Engine::submit.
   static Result<std::unique_ptr<ReplySequence>> create(const Prompt& prompt, const Setup& setup,
@@ -39,14 +42,17 @@ class ReplySequence : public Sequence {
   Picks pick(std::span<float> logits, int num_draft);
   // The next token: grows the sequence and tells the reader. True when it ended the reply.
   bool accept(Picked picked);
-  // Replaces the draft, of which so many were computed and so many confirmed.
-  void draft_again(int num_drafted, int num_confirmed);
+  // One token is picked in any case; a draft is what may come after it within the limit.
+  int most_draft_tokens() const { return most_tokens_ - num_tokens() - 1; }
   void tell_progress();
   void finish(FinishReason reason, std::optional<Error> error = {});
 
   bool cancelled() const { return events_->cancelled(); }
   bool reads_prompt() const { return num_computed < num_prompt_; }
   const std::shared_ptr<EventQueue>& events() const { return events_; }
+  const Sampler& sampler() const { return sampler_; }
+
+  Acceptance acceptance;  // of its drafts
 
  private:
   ReplySequence(const Prompt& prompt, const Setup& setup, Sampler sampler,
@@ -57,7 +63,6 @@ class ReplySequence : public Sequence {
   Sampler sampler_;
   std::optional<Detokenizer> detokenizer_;
   StopMatcher stops_;
-  std::optional<NgramDrafter> drafter_;
   std::vector<TokenId> end_tokens_;  // empty with ignore_eos
   int num_prompt_;
   int most_tokens_;          // prompt and reply together

@@ -24,10 +24,13 @@ struct RunnerOptions {
 class Runner {
  public:
   virtual ~Runner() = default;
-  // Float32 logits [logit_rows, V], row by row, the caller's to change until the next step. Errors:
-  // kFailed when a logit is NaN ("layer" named where it can be), kCorruptData when the model's file
-  // changed under it.
+  // Float32 logits [logit_rows, V], row by row, the caller's to change until the next step. A
+  // sequence whose computation went wrong has NaNs in its own rows only. Errors: kCorruptData when
+  // the model's file changed under it.
   virtual Result<std::span<float>> step(const Batch& batch) = 0;
+  // kFailed when one of these rows of the last step's logits holds a NaN. The batch is computed
+  // again, watched, to say where it began.
+  virtual Status check(const Batch& batch, std::span<const float> logits) = 0;
   virtual std::string_view isa() const = 0;  // of the kernels in use: "avx512_vnni_bf16"
   virtual int num_threads() const = 0;
 };

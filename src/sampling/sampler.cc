@@ -29,6 +29,16 @@ double xtc_number(std::uint64_t seed, std::uint64_t position) {
 struct Sampler::Impl {
   Impl(const SamplingParams& p, int vocab, std::function<std::string_view(TokenId)> piece)
       : params(p), vocab_size(vocab), penalties(p), dry(p, std::move(piece)) {}
+  // All but the scratch.
+  Impl(const Impl& other)
+      : params(other.params),
+        vocab_size(other.vocab_size),
+        penalties(other.penalties),
+        dry(other.dry),
+        position(other.position),
+        mu(other.mu),
+        picked(other.picked),
+        picked_mu(other.picked_mu) {}
 
   SamplingParams params;
   int vocab_size;
@@ -38,7 +48,7 @@ struct Sampler::Impl {
   double mu = 2 * params.mirostat_tau;
   TokenId picked = -1;  // what the last pick() gave, and mirostat's state once it is accepted
   double picked_mu = 0;
-  Candidates candidates;
+  Candidates candidates;  // scratch
 
   Result<TokenId> choose(std::span<float> logits, float max);
   void shorten();
@@ -96,6 +106,8 @@ Result<Sampler> Sampler::create(const SamplingParams& params, int vocab_size,
   PRONK_TRY(check_params(params, vocab_size));
   return Sampler(std::make_unique<Impl>(params, vocab_size, std::move(piece)));
 }
+
+Sampler Sampler::fork() const { return Sampler(std::make_unique<Impl>(*impl_)); }
 
 void Sampler::accept(TokenId token) {
   PRONK_CHECK(token >= 0 && token < impl_->vocab_size, "a token of this vocabulary");

@@ -176,6 +176,11 @@ TEST_F(WithModel, TokensOfAStepAndThePrefixCacheChangeNoBit) {
   EXPECT_EQ(in_threes.out, plain.out);
   args.insert(args.end(), {"--speculate", "ngram"});
   EXPECT_EQ(run_pronk(args).out, plain.out);
+  args.back() = model_;  // guesses for itself
+  const Outcome drafted = run_pronk(args);
+  EXPECT_EQ(drafted.out, plain.out) << drafted.err;
+  args.back() = "no-such-model";
+  expect_error(run_pronk(args), 4, "speculate: ");
   expect_error(run_pronk({"run", model_, "hi", "--max-batch-tokens", "0"}), 2,
                "--max-batch-tokens");
 }

@@ -7,99 +7,12 @@
 #include <future>
 #include <random>
 
-#include "engine/parts.h"
-#include "fake_model.h"
-#include "formats/model_source.h"
-#include "support.h"
+#include "engine_world.h"
 
 namespace pronk {
 namespace {
 
 using ::testing::HasSubstr;
-
-constexpr int kVocab = 64 + 3;
-
-struct World {
-  int context = 200, num_pages = 40;
-  EngineOptions options = {};
-  std::function<Status(const Batch&)> before_step = {};
-  std::optional<Tokenizer> tokenizer = {};
-  TokenId poison = -1;
-  bool nan_fails_step = true;
-};
-
-std::unique_ptr<Engine> start(const World& world = {}) {
-  auto runner = std::make_unique<FakeRunner>(kVocab, world.num_pages);
-  runner->before_step = world.before_step;
-  runner->poison = world.poison;
-  runner->nan_fails_step = world.nan_fails_step;
-  EngineParts parts;
-  parts.runner = std::move(runner);
-  parts.vocab_size = kVocab;
-  parts.capacity = {.context = world.context, .num_pages = world.num_pages};
-  parts.tokenizer = world.tokenizer;
-  parts.options = world.options;
-  return Engine::start_with(std::move(parts));
-}
-
-std::vector<TokenId> random_tokens(int num, std::uint64_t seed) {
-  std::vector<TokenId> tokens;
-  for (int i = 0; i < num; ++i)
-    tokens.push_back(static_cast<TokenId>(random_bits(seed, static_cast<std::uint64_t>(i)) % 60));
-  return tokens;
-}
-
-Prompt prompt_of(std::vector<TokenId> tokens, int max_tokens, SamplingParams sampling = {}) {
-  Prompt p;
-  p.tokens = std::move(tokens);
-  p.max_tokens = max_tokens;
-  p.sampling = std::move(sampling);
-  return p;
-}
-
-const SamplingParams kGreedy = {.temperature = 0};
-
-struct Outcome {
-  std::vector<TokenId> tokens;
-  std::string text;
-  std::vector<int> progress;
-  int num_cached = 0;
-  std::optional<FinishReason> finish;
-  std::optional<Error> error;
-};
-
-Outcome read(Stream& stream) {
-  Outcome o;
-  while (const auto event = stream.next()) {
-    EXPECT_FALSE(o.finish) << "nothing comes after the end";
-    o.text += event->text;
-    if (event->token) o.tokens.push_back(event->token->token);
-    if (event->num_prompt_done > 0) {
-      EXPECT_TRUE(o.tokens.empty()) << "the prompt is read before the reply begins";
-      o.progress.push_back(event->num_prompt_done);
-      o.num_cached = event->num_prompt_cached;
-    }
-    o.finish = event->finish;
-    o.error = event->error;
-  }
-  EXPECT_TRUE(o.finish);
-  return o;
-}
-
-Outcome ask(Engine& engine, Prompt prompt) {
-  auto stream = engine.submit(std::move(prompt));
-  EXPECT_OK(stream);
-  return read(*stream);
-}
-
-// Statistics once the engine has nothing left to do.
-EngineStats idle_stats(const Engine& engine) {
-  for (;;) {
-    const EngineStats s = engine.stats();
-    if (s.running == 0 && s.waiting == 0 && s.pages_free == s.pages_total) return s;
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  }
-}
 
 TEST(Engine, AReplyIsWhatTheModelSays) {
   auto engine = start();
@@ -151,74 +64,6 @@ TEST(Engine, WhatElseRunsChangesNoToken) {
     const EngineStats s = idle_stats(*engine);
     EXPECT_EQ(s.preemptions > 0, c.max_sequences == 16);
     EXPECT_EQ(s.cached_tokens > 0, c.prefix_cache);
-  }
-}
-
-// A text of two tokens repeats its words all the time: many drafts come true, and many do not.
-SamplingParams two_tokens(bool greedy, std::uint64_t seed) {
-  return {.temperature = greedy ? 0.0 : 4.0,
-          .presence_penalty = 0.5,
-          .logit_bias = {{11, 1000.0F}, {12, 1000.0F}},
-          .seed = seed};
-}
-
-TEST(Engine, SpeculationChangesNoToken) {
-  struct Case {
-    int num_pages, max_sequences, max_batch_tokens;
-  };
-  for (const Case c : {Case{60, 16, 512}, Case{60, 1, 16}, Case{9, 16, 64}, Case{60, 3, 4}}) {
-    auto engine = start({.num_pages = c.num_pages,
-                         .options = {.max_sequences = c.max_sequences,
-                                     .max_batch_tokens = c.max_batch_tokens,
-                                     .speculate = Speculate::kNgram}});
-    std::vector<Stream> streams;
-    std::vector<std::vector<TokenId>> want;
-    for (std::uint64_t i = 0; i < 12; ++i) {
-      auto tokens = random_tokens(1 + static_cast<int>(13 * i), i % 3);
-      const SamplingParams sampling = two_tokens(i % 2 == 0, i);
-      want.push_back(expected_reply(tokens, sampling, 40, kVocab));
-      auto stream = engine->submit(prompt_of(std::move(tokens), 40, sampling));
-      ASSERT_OK(stream);
-      streams.push_back(std::move(*stream));
-    }
-    for (std::size_t i = 0; i < streams.size(); ++i)
-      ASSERT_EQ(read(streams[i]).tokens, want[i])
-          << "reply " << i << ", " << c.num_pages << " pages, " << c.max_batch_tokens << " tokens";
-    const EngineStats s = idle_stats(*engine);
-    EXPECT_GT(s.accepted_tokens, 0);
-    EXPECT_GT(s.drafted_tokens, s.accepted_tokens);
-    EXPECT_EQ(s.generated_tokens, 12 * 40);
-  }
-}
-
-TEST(Engine, SpeculationSavesStepsAndKeepsWhatIsConfirmedForLaterPrompts) {
-  auto engine = start({.options = {.max_sequences = 1, .speculate = Speculate::kNgram}});
-  SamplingParams one_token = kGreedy;
-  one_token.logit_bias = {{11, 1000.0F}};
-  const auto tokens = random_tokens(10, 3);
-  const auto reply = expected_reply(tokens, one_token, 120, kVocab);
-  EXPECT_EQ(ask(*engine, prompt_of(tokens, 120, one_token)).tokens, reply);
-  EXPECT_LT(idle_stats(*engine).steps, 25);
-  auto longer = tokens;
-  longer.insert(longer.end(), reply.begin(), reply.end());
-  const Outcome o = ask(*engine, prompt_of(longer, 20, kGreedy));
-  EXPECT_GE(o.num_cached, 96);
-  EXPECT_EQ(o.tokens, expected_reply(longer, kGreedy, 20, kVocab));
-}
-
-TEST(Engine, ANanAfterAWrongDraftEndsNothing) {
-  for (const bool nan_fails_step : {true, false}) {
-    constexpr TokenId kPoison = 60;
-    auto engine = start({.options = {.max_batch_tokens = 4, .speculate = Speculate::kNgram},
-                         .poison = kPoison,
-                         .nan_fails_step = nan_fails_step});
-    SamplingParams sampling = kGreedy;
-    sampling.logit_bias = {{11, 1000.0F}};
-    // "20 11 11" goes on with the poison in the prompt (in a chunk that asks for no logits), so
-    // that the draft has it; the reply goes on with 11.
-    const Outcome o = ask(*engine, prompt_of({20, 11, 11, kPoison, 5, 6, 7, 20}, 30, sampling));
-    EXPECT_EQ(o.finish, FinishReason::kLength);
-    EXPECT_EQ(o.tokens, std::vector<TokenId>(30, 11));
   }
 }
 
@@ -298,12 +143,14 @@ TEST(Engine, BadPromptsAreRefusedByName) {
 
 TEST(Engine, RequestsBeyondTheQueueAreRefused) {
   std::promise<void> open;
-  const auto opened = open.get_future().share();
-  auto engine = start({.options = {.max_sequences = 1, .max_waiting = 1},
-                       .before_step = [=](const Batch&) -> Status {
-                         opened.wait();
-                         return Ok{};
-                       }});
+  World world;
+  world.options.max_sequences = 1;
+  world.options.max_waiting = 1;
+  world.before_step = [opened = open.get_future().share()](const Batch&) -> Status {
+    opened.wait();
+    return Ok{};
+  };
+  auto engine = start(world);
   auto a = engine->submit(prompt_of({1}, 1));
   auto b = engine->submit(prompt_of({2}, 1));
   auto c = engine->submit(prompt_of({3}, 1));
@@ -342,9 +189,10 @@ TEST(Engine, CancellingEndsAReplyInEveryPhaseAndFreesItsPages) {
 }
 
 TEST(Engine, ANanLogitEndsItsOwnReplyOnly) {
-  for (const bool nan_fails_step : {true, false}) {
+  for (const bool in_a_later_chunk : {false, true}) {
     constexpr TokenId kPoison = 66;
-    auto engine = start({.poison = kPoison, .nan_fails_step = nan_fails_step});
+    auto engine =
+        start({.options = {.max_batch_tokens = in_a_later_chunk ? 16 : 512}, .poison = kPoison});
     std::vector<Stream> streams;
     for (int i = 0; i < 5; ++i) {
       auto tokens = random_tokens(40, static_cast<std::uint64_t>(i));
@@ -431,23 +279,6 @@ TEST(Engine, SleepsWhenThereIsNothingToDo) {
   const double before = cpu_seconds();
   std::this_thread::sleep_for(std::chrono::milliseconds(300));
   EXPECT_LT(cpu_seconds() - before, 0.003);
-}
-
-// One token a letter: 0..25 are "a".."z", the rest two letters each.
-Tokenizer letters() {
-  TokenizerSource source;
-  source.kind = TokenizerSource::Kind::kGguf;
-  source.gguf_model = "gpt2";
-  source.gguf_pre = "gpt-2";
-  for (int i = 0; i < kVocab; ++i) {
-    std::string piece(1, static_cast<char>('a' + i % 26));
-    if (i >= 26) piece += static_cast<char>('a' + i / 26);
-    source.tokens.push_back(piece);
-    source.token_types.push_back(1);
-  }
-  auto tokenizer = Tokenizer::from_source(source);
-  if (!tokenizer) ADD_FAILURE() << tokenizer.error().message;
-  return *std::move(tokenizer);
 }
 
 TEST(Engine, AStopTextEndsAReplyWhereverTokensMeet) {

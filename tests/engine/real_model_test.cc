@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "base/file.h"
+#include "formats/model_source.h"
 #include "pronk/engine.h"
 #include "support.h"
 #include "text/json.h"
@@ -72,12 +73,16 @@ TEST(RealModel, NeighboursThreadsChunksAndTheCacheChangeNoBit) {
     };
     for (const Case c :
          {Case{2, 6, 512, true}, Case{1, 3, 7, true}, Case{2, 2, 33, false}, Case{2, 1, 1, true},
-          Case{2, 6, 512, true, Speculate::kNgram}, Case{1, 1, 33, false, Speculate::kNgram}}) {
+          Case{2, 6, 512, true, Speculate::kNgram}, Case{1, 1, 33, false, Speculate::kNgram},
+          Case{2, 6, 512, true, Speculate::kDraftModel},
+          Case{1, 1, 33, false, Speculate::kDraftModel}}) {
       auto engine = Engine::start(*model, {.num_threads = c.num_threads,
                                            .max_sequences = c.max_sequences,
                                            .max_batch_tokens = c.max_batch_tokens,
                                            .prefix_cache = c.prefix_cache,
-                                           .speculate = c.speculate});
+                                           .speculate = c.speculate,
+                                           .draft_model = *model,
+                                           .speculate_always = true});
       ASSERT_OK(engine);
       for (int round = 0; round < 2; ++round) {  // the second finds its prompts in the cache
         std::vector<Stream> streams;
@@ -94,6 +99,60 @@ TEST(RealModel, NeighboursThreadsChunksAndTheCacheChangeNoBit) {
       EXPECT_EQ((*engine)->stats().cached_tokens > 0, c.prefix_cache);
     }
   }
+}
+
+// Nearly all: a row beside others has the bits it has alone, so model and draft pick the same.
+TEST(RealModel, AModelThatDraftsForItselfIsRight) {
+  const char* smollm2 = std::getenv("PRONK_SMOLLM2");
+  for (const std::filesystem::path& path :
+       {kTiny, std::filesystem::path(smollm2 ? smollm2 : kTiny)}) {
+    const auto model = Model::load(path);
+    ASSERT_OK(model);
+    std::vector<Prompt> asked = prompts(**model);
+    std::vector<Reading> plain;
+    for (const Speculate speculate : {Speculate::kOff, Speculate::kDraftModel}) {
+      const auto engine = Engine::start(*model, {.context = 512,
+                                                 .max_sequences = 3,
+                                                 .speculate = speculate,
+                                                 .draft_model = *model,
+                                                 .speculate_always = true});
+      ASSERT_OK(engine);
+      std::vector<Stream> streams;
+      for (Prompt& p : asked) {
+        p.max_tokens = 40;
+        auto stream = (*engine)->submit(p);
+        ASSERT_OK(stream);
+        streams.push_back(std::move(*stream));
+      }
+      for (std::size_t i = 0; i < streams.size(); ++i) {
+        const Reading r = read(streams[i]);
+        if (speculate == Speculate::kOff)
+          plain.push_back(r);
+        else
+          EXPECT_EQ(r, plain[i]) << path << ", prompt " << i;
+      }
+      if (speculate == Speculate::kOff) continue;
+      const EngineStats s = (*engine)->stats();
+      EXPECT_EQ(s.accepted_tokens, s.drafted_tokens) << path;
+      EXPECT_GT(s.accepted_tokens, 100);
+    }
+  }
+}
+
+TEST(RealModel, ADraftModelMustReadTheSameTokens) {
+  const auto source = read_model(kTiny);
+  ASSERT_OK(source);
+  std::const_pointer_cast<ModelSource>(*source)->tokenizer.tokens[0] = "<|another|>";
+  const auto model = Model::load(kTiny), draft = Model::from_source(*source);
+  ASSERT_OK(model);
+  ASSERT_OK(draft);
+  const auto engine =
+      Engine::start(*model, {.speculate = Speculate::kDraftModel, .draft_model = *draft});
+  ASSERT_FALSE(engine);
+  EXPECT_EQ(engine.error().code, Code::kInvalidArgument);
+  EXPECT_NE(engine.error().message.find("token 0 as"), std::string::npos)
+      << engine.error().message;
+  EXPECT_FALSE(Engine::start(*model, {.speculate = Speculate::kDraftModel}));
 }
 
 // stories260K's gold text was made by llama2.c's own program.

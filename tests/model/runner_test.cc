@@ -52,7 +52,9 @@ Status read(Runner& runner, std::vector<Reader*> readers, std::vector<int> count
   }
   std::vector<int> rows(tokens.size());
   std::iota(rows.begin(), rows.end(), 0);
-  const std::span<float> logits = PRONK_TRY(runner.step({tokens, positions, sequences, rows}));
+  const Batch batch{tokens, positions, sequences, rows};
+  const std::span<float> logits = PRONK_TRY(runner.step(batch));
+  PRONK_TRY(runner.check(batch, logits));
   const std::size_t vocab = logits.size() / rows.size();
   for (std::size_t i = 0, row = 0; i < readers.size(); ++i)
     for (int t = 0; t < counts[i]; ++t, ++row)
