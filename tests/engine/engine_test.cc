@@ -69,14 +69,7 @@ TEST(Engine, WhatElseRunsChangesNoToken) {
 
 TEST(Engine, SeveralRepliesReadTheirPromptOnce) {
   auto engine = start({.options = {.max_batch_tokens = 50}});
-  const auto tokens = random_tokens(140, 5);
-  SamplingParams sampling{.temperature = 1, .seed = 9};
-  auto streams = engine->submit(prompt_of(tokens, 20, sampling), 4);
-  ASSERT_OK(streams);
-  for (Stream& stream : *streams) {
-    EXPECT_EQ(read(stream).tokens, expected_reply(tokens, sampling, 20, kVocab));
-    ++sampling.seed;
-  }
+  expect_replies(*engine, random_tokens(140, 5), 4);
   EXPECT_EQ(idle_stats(*engine).prompt_tokens, 140 + 3 * (140 - 128));
 }
 

@@ -92,6 +92,18 @@ inline Outcome ask(Engine& engine, Prompt prompt) {
   return read(*stream);
 }
 
+// Several replies to one prompt, each as if it were asked for alone.
+inline void expect_replies(Engine& engine, const std::vector<TokenId>& tokens, int num_replies) {
+  constexpr int kTokens = 30;
+  SamplingParams sampling{.temperature = 1, .seed = 9};
+  auto streams = engine.submit(prompt_of(tokens, kTokens, sampling), num_replies);
+  ASSERT_OK(streams);
+  for (Stream& stream : *streams) {
+    EXPECT_EQ(read(stream).tokens, expected_reply(tokens, sampling, kTokens, kVocab));
+    ++sampling.seed;
+  }
+}
+
 // Statistics once the engine has nothing left to do.
 inline EngineStats idle_stats(const Engine& engine) {
   for (;;) {

@@ -150,8 +150,7 @@ TEST(RealModel, ADraftModelMustReadTheSameTokens) {
       Engine::start(*model, {.speculate = Speculate::kDraftModel, .draft_model = *draft});
   ASSERT_FALSE(engine);
   EXPECT_EQ(engine.error().code, Code::kInvalidArgument);
-  EXPECT_NE(engine.error().message.find("token 0 as"), std::string::npos)
-      << engine.error().message;
+  EXPECT_NE(engine.error().message.find("token 0 as"), std::string::npos) << engine.error().message;
   EXPECT_FALSE(Engine::start(*model, {.speculate = Speculate::kDraftModel}));
 }
 

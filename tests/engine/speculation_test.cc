@@ -124,17 +124,8 @@ TEST(Speculation, AWrongDrafterCostsNoStep) {
 }
 
 TEST(Speculation, SeveralRepliesToOnePrompt) {
-  for (const auto drafter : kDrafters) {
-    auto engine = start({.drafter = drafter});
-    const auto tokens = random_tokens(70, 5);
-    SamplingParams sampling{.temperature = 1, .seed = 9};
-    auto streams = engine->submit(prompt_of(tokens, 30, sampling), 4);
-    ASSERT_OK(streams);
-    for (Stream& stream : *streams) {
-      EXPECT_EQ(read(stream).tokens, expected_reply(tokens, sampling, 30, kVocab));
-      ++sampling.seed;
-    }
-  }
+  for (const auto drafter : kDrafters)
+    expect_replies(*start({.drafter = drafter}), random_tokens(70, 5), 4);
 }
 
 TEST(Speculation, AStopTextMayLieAcrossADraft) {
