@@ -30,7 +30,7 @@ struct EngineOptions {
   CacheType cache_type = CacheType::kBF16;
   Speculate speculate = Speculate::kOff;
   std::shared_ptr<const Model> draft_model = {};  // has the model's tokenizer
-  bool speculate_always = false;  // even where it was measured not to pay
+  bool speculate_always = false;                  // even where it was measured not to pay
 };
 
 struct Prompt {
