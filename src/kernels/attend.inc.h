@@ -25,6 +25,8 @@ constexpr AttendKernels kAttend{
     {{lanes::take_query<lanes::F32Terms>, lanes::store_f32,
       lanes::attend<lanes::FloatRows<lanes::F32Terms>>, lanes::give_value},
      {lanes::take_query<lanes::Bf16Terms>, lanes::store_bf16, kAttendBf16, lanes::give_value},
+     {lanes::take_query<lanes::Bf16WideTerms>, lanes::store_bf16,
+      lanes::attend<lanes::FloatRows<lanes::Bf16WideTerms>>, lanes::give_value},
      {lanes::take_query_int8, lanes::store_int8, lanes::attend<lanes::Int8Rows>,
       lanes::give_value_int8}},
     lanes::fold,

@@ -17,8 +17,13 @@
 
 namespace pronk::kernels {
 
-enum class KvType : uint8_t { kF32, kBF16, kInt8 };
-inline constexpr int kNumKvTypes = 3;
+enum class KvType : uint8_t {
+  kF32,
+  kBF16,
+  kBF16Wide,  // bfloat16 in memory; queries and weights stay float32
+  kInt8,
+};
+inline constexpr int kNumKvTypes = 4;
 
 // The longest head that an int8 cache takes.
 inline constexpr int kMaxInt8HeadDim = 512;
@@ -36,7 +41,7 @@ inline constexpr int kMaxQueryRows = 16;
 constexpr int padded_head_dim(int head_dim) { return (head_dim + 15) / 16 * 16; }
 
 constexpr int kv_number_bytes(KvType type) {
-  return type == KvType::kF32 ? 4 : type == KvType::kBF16 ? 2 : 1;
+  return type == KvType::kF32 ? 4 : type == KvType::kInt8 ? 1 : 2;
 }
 constexpr int kv_together(KvType type) { return 4 / kv_number_bytes(type); }
 
@@ -63,8 +68,9 @@ struct Int8Query {
 // One query row as take_query leaves it.
 constexpr int64_t kv_query_bytes(KvType type, int head_dim) {
   const int dims = padded_key_dim(type, head_dim);
-  return type == KvType::kInt8 ? (int64_t)sizeof(Int8Query) + 2 * dims
-                               : (int64_t)dims * kv_number_bytes(type);
+  return type == KvType::kInt8   ? (int64_t)sizeof(Int8Query) + 2 * dims
+         : type == KvType::kBF16 ? (int64_t)dims * 2
+                                 : (int64_t)dims * 4;
 }
 
 // Tokens that follow each other in one page, of one kv head. Row t of keys and values begins at

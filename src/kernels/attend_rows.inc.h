@@ -25,7 +25,7 @@ template <int N, class Terms>
 void score_rows(const AttendSplit& s, int row, int num_keys) {
   using Stored = typename Terms::Stored;
   const int num_terms = s.head_dim / Terms::kTogether;
-  const Stored* q = (const Stored*)s.q + (int64_t)row * num_terms;
+  const auto* q = (const typename Terms::Factor*)s.q + (int64_t)row * num_terms;
   for (int begin = 0; begin < num_keys; begin += kPageKeys) {
     const auto* keys = (const Stored*)s.pages[begin / kPageKeys];
     const bool last = begin + kPageKeys >= num_keys;
@@ -55,7 +55,7 @@ void score_rows(const AttendSplit& s, int row, int num_keys) {
 
 // weights = 2^(scores - max) for the keys the row sees, 0 for the rest of num_keys.
 template <class Terms>
-void weigh_row(const float* scores, int num_visible, int num_keys, typename Terms::Stored* weights,
+void weigh_row(const float* scores, int num_visible, int num_keys, typename Terms::Factor* weights,
                float* max_out, float* sum_out) {
   const int whole = num_visible / 16 * 16, rest = num_visible - whole;
   Lanes largest = all(-kInfinity), sum = all(0);
@@ -89,7 +89,7 @@ void mix_columns(const AttendSplit& s, const AttendState& out, int row, int colu
   constexpr int kTerms = kSplitKeys / Terms::kTogether;
   const int width = padded_head_dim(s.head_dim);
   const int keys_bytes = s.head_dim * kPageKeys / Terms::kTogether;  // in Stored
-  const auto* weights = (const Stored*)s.weights;
+  const auto* weights = (const typename Terms::Factor*)s.weights;
   Lanes sums[N][W];
   PRONK_UNROLL
   for (int r = 0; r < N; ++r) PRONK_UNROLL
@@ -142,7 +142,7 @@ PRONK_INLINE int keys_of_rows(const AttendSplit& s, int row, int num_rows) {
 template <int N, class Terms>
 void attend_rows(const AttendSplit& s, const AttendState& out, int row) {
   static_assert(N <= kMaxQueryRows);
-  auto* weights = (typename Terms::Stored*)s.weights;
+  auto* weights = (typename Terms::Factor*)s.weights;
   const int num_keys = keys_of_rows(s, row, N);
   score_rows<N, Terms>(s, row, num_keys);
   for (int r = 0; r < N; ++r)

@@ -46,6 +46,8 @@ Result<KvShape> kv_shape(const LlamaConfig& c, Precision precision, CacheType ty
                    fmt::format("int8 cache: heads of {} dimensions, {} is the most; use bf16",
                                c.head_dim, kernels::kMaxInt8HeadDim));
     shape.type = kernels::KvType::kInt8;
+  } else if (precision == Precision::kHigh) {
+    shape.type = kernels::KvType::kBF16Wide;
   }
   return shape;
 }

@@ -18,7 +18,7 @@ namespace {
 
 using namespace kernels;
 
-constexpr KvType kTypes[] = {KvType::kF32, KvType::kBF16, KvType::kInt8};
+constexpr KvType kTypes[] = {KvType::kF32, KvType::kBF16, KvType::kBF16Wide, KvType::kInt8};
 
 const CacheKernels& cache_of(const KernelTable& t, KvType type) {
   return t.attend.cache[static_cast<std::size_t>(type)];
@@ -30,8 +30,9 @@ bool has_own_bits(const KernelTable& t, KvType type) {
   return type == KvType::kBF16 && t.linear.activation_kind[kBF16] == ActivationKind::kBF16;
 }
 
-float as_bf16(float x) {
-  return std::bit_cast<float>((std::bit_cast<std::uint32_t>(x) + 0x8000u) & 0xffff0000u);
+float as_bf16(float x) {  // ties to even
+  const auto bits = std::bit_cast<std::uint32_t>(x);
+  return std::bit_cast<float>((bits + 0x7fffu + (bits >> 16 & 1)) & 0xffff0000u);
 }
 
 // The Walsh-Hadamard transform of each block of 2^n, by its definition.
@@ -73,7 +74,7 @@ struct Pages {
                                memory[static_cast<std::size_t>(begin / kPageKeys)].data());
     }
     if (t == KvType::kInt8) read_back();
-    if (t == KvType::kBF16)
+    if (t == KvType::kBF16 || t == KvType::kBF16Wide)
       for (auto* v : {&keys, &values})
         for (float& x : *v) x = as_bf16(x);
   }
