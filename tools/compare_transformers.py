@@ -8,11 +8,8 @@ than that. Greedy: 200 tokens, equal up to the reference's first such near-tie. 
 read the same. Exit code 1 when a bound is broken. Needs torch, transformers, gguf, numpy.
 """
 import argparse
-import json
 import pathlib
-import subprocess
 import sys
-import tempfile
 
 import gguf
 import numpy
@@ -21,6 +18,7 @@ import transformers
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "python" / "reference"))
 import llama  # noqa: E402
+from pronk_program import Pronk  # noqa: E402
 
 BOUND = 2e-3
 GREEDY_TOKENS = 200
@@ -49,30 +47,6 @@ def reference_model(path):
     return model.float().eval()
 
 
-class Pronk:
-    def __init__(self, program, model, precision):
-        self.program, self.model, self.precision = program, model, precision
-
-    def call(self, *arguments, text=b""):
-        return subprocess.run([self.program, *arguments], input=text, capture_output=True, check=True).stdout
-
-    def tokenize(self, text):
-        return json.loads(self.call("tokenize", self.model, "--json", text=text.encode()))
-
-    def logits(self, ids):
-        with tempfile.TemporaryDirectory() as folder:
-            out = pathlib.Path(folder) / "logits.npy"
-            self.call("logits", self.model, "--ids", ",".join(map(str, ids)), "--precision", self.precision, "--out", str(out))
-            return numpy.load(out)
-
-    def run(self, prompt):
-        return self.call("run", self.model, "-p", prompt, "--raw", "-n", str(GREEDY_TOKENS), "--temp", "0", "--ignore-eos", "--precision",
-                         self.precision)
-
-    def detokenize(self, ids):
-        return self.call("detokenize", self.model, text=" ".join(map(str, ids)).encode())
-
-
 def compare(found, expected):
     """(max |Δ|, wrong best tokens, positions that a near-tie excuses)"""
     best_two = numpy.sort(expected, axis=1)[:, -2:]
@@ -86,7 +60,7 @@ def read_control_tokens(path):
     return {i for i, kind in enumerate(types) if kind == gguf.TokenType.CONTROL}
 
 
-def greedy(reference, pronk, prompt, control_tokens):
+def greedy(reference, pronk, prompt, control_tokens, precision):
     """How many greedy tokens agree, and whether a difference was a near-tie."""
     ids = pronk.tokenize(prompt)
     out = reference.generate(torch.tensor([ids]), max_new_tokens=GREEDY_TOKENS, min_new_tokens=GREEDY_TOKENS, do_sample=False, eos_token_id=None,
@@ -95,7 +69,8 @@ def greedy(reference, pronk, prompt, control_tokens):
     gaps = [float(row[0].topk(2).values.diff().abs()) for row in out.logits]
     first_tie = next((i for i, gap in enumerate(gaps) if gap <= BOUND), GREEDY_TOKENS)
     expected = pronk.detokenize([t for t in said[:first_tie] if t not in control_tokens])  # `run` writes text, not control tokens
-    return first_tie, pronk.run(prompt).startswith(expected)
+    text = pronk.call("run", pronk.model, "-p", prompt, "--raw", "-n", str(GREEDY_TOKENS), "--temp", "0", "--ignore-eos", "--precision", precision)
+    return first_tie, text.startswith(expected)
 
 
 def main():
@@ -105,18 +80,18 @@ def main():
     arguments.add_argument("--long", nargs="*", default=[], help="texts whose first 2,000 tokens are read")
     arguments.add_argument("--precision", default="fp32")
     arguments = arguments.parse_args()
-    pronk = Pronk(arguments.pronk, arguments.gguf, arguments.precision)
+    pronk = Pronk(arguments.pronk, arguments.gguf)
     reference, control_tokens = reference_model(arguments.gguf), read_control_tokens(arguments.gguf)
     prompts = [(p[:24].replace("\n", " "), pronk.tokenize(p)) for p in PROMPTS]
     prompts += [(pathlib.Path(f).name, pronk.tokenize(pathlib.Path(f).read_text(encoding="utf-8")[:20000])[:2000]) for f in arguments.long]
     worst, wrong_total, good = 0.0, 0, True
     with torch.no_grad():
         for label, ids in prompts:
-            difference, wrong, ties = compare(pronk.logits(ids), reference(torch.tensor([ids])).logits[0].numpy())
+            difference, wrong, ties = compare(pronk.logits(ids, "--precision", arguments.precision), reference(torch.tensor([ids])).logits[0].numpy())
             worst, wrong_total = max(worst, difference), wrong_total + wrong
             print(f"{len(ids):5} tokens  max |Δ| {difference:.1e}  wrong best {wrong}  near-ties {ties}  {label!r}", flush=True)
-        for prompt in PROMPTS[:3]:
-            count, same = greedy(reference, pronk, prompt, control_tokens)
+        for prompt in PROMPTS:
+            count, same = greedy(reference, pronk, prompt, control_tokens, arguments.precision)
             good &= same
             print(f"greedy: {'the same' if same else 'ANOTHER'} text for {count} tokens  {prompt[:24]!r}", flush=True)
     good &= worst <= BOUND and wrong_total == 0
