@@ -42,23 +42,30 @@ Result<std::shared_ptr<const MappedFile>> MappedFile::open(const std::filesystem
                  fmt::format("open '{}': not a regular file", path.string()));
   file->size_ = static_cast<std::size_t>(s.st_size);
   file->modified_ns_ = modified_ns(s);
+  file->device_ = s.st_dev;
+  file->inode_ = s.st_ino;
   if (file->size_ > 0) {
     void* p = ::mmap(nullptr, file->size_, PROT_READ, MAP_SHARED, file->fd_, 0);
     if (p == MAP_FAILED) return errno_error("map", path);
     file->data_ = static_cast<const std::byte*>(p);
+    file->guard_.emplace(file->bytes());
   }
   return std::shared_ptr<const MappedFile>(std::move(file));
 }
 
 MappedFile::~MappedFile() {
+  guard_.reset();
   if (data_) ::munmap(const_cast<std::byte*>(data_), size_);
   if (fd_ >= 0) ::close(fd_);
 }
 
 bool MappedFile::still_intact() const {
   struct stat s {};
-  return ::fstat(fd_, &s) == 0 && static_cast<std::size_t>(s.st_size) == size_ &&
-         modified_ns(s) == modified_ns_;
+  if (::fstat(fd_, &s) != 0 || static_cast<std::size_t>(s.st_size) != size_ ||
+      modified_ns(s) != modified_ns_ || (guard_ && guard_->faulted()))
+    return false;
+  const bool path_is_free = ::stat(path_.c_str(), &s) != 0;  // deleted, yet ours to read
+  return path_is_free || (s.st_dev == device_ && s.st_ino == inode_);
 }
 
 void MappedFile::forget(std::span<const std::byte> range) const {

@@ -5,17 +5,18 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 
+#include "base/file_faults.h"
 #include "pronk/result.h"
 
 namespace pronk {
 
 // A regular file mapped read-only, whole. Immutable; any thread may read it while some shared_ptr
-// holds it. A file that is cut while it is mapped raises SIGBUS on access past its new end;
-// still_intact() tells beforehand.
+// holds it. What was cut off since reads as zeros: who reads asks still_intact() afterwards.
 class MappedFile {
  public:
   static Result<std::shared_ptr<const MappedFile>> open(const std::filesystem::path& path);
@@ -25,7 +26,8 @@ class MappedFile {
 
   std::span<const std::byte> bytes() const { return {data_, size_}; }
   const std::filesystem::path& path() const { return path_; }
-  // Whether the file has the size and modification time that it had when it was mapped.
+  // Whether all that was read so far is what the file held when it was mapped: its size and
+  // modification time are as they were, no read failed, and no other file took its path.
   bool still_intact() const;
   // Hints to the kernel that this range will not be read again soon (its memory may be reused).
   void forget(std::span<const std::byte> range) const;
@@ -37,6 +39,8 @@ class MappedFile {
   const std::byte* data_ = nullptr;
   std::size_t size_ = 0;
   std::int64_t modified_ns_ = 0;
+  std::uint64_t device_ = 0, inode_ = 0;
+  std::optional<FaultGuard> guard_;
 };
 
 // The file's bytes; kResourceExhausted when it is longer than max_bytes.

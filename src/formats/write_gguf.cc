@@ -145,6 +145,7 @@ Status write_gguf(const ModelSource& source, const WritePlan& plan,
     PRONK_TRY(rows.write(output, rotated_heads(output.tensor->name, config), &file));
     PRONK_TRY(pad(&file));
   }
+  PRONK_TRY(source.check_intact());
   return file.commit();
 }
 

@@ -253,6 +253,7 @@ Status write_hf_folder(const ModelSource& source, const WritePlan& plan, const f
                                fmt::format("---\nlicense: {}\n---\n", source.licence))
                   : write_file(partial.path() / "LICENSE", source.licence));
   PRONK_TRY(write_shards(plan, partial.path()));
+  PRONK_TRY(source.check_intact());
   return partial.commit();
 }
 

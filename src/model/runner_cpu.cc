@@ -34,9 +34,9 @@ class CpuRunner final : public Runner {
 
   Result<std::span<float>> step(const Batch& batch) override {
     PRONK_TRY(check_batch(batch));
-    PRONK_TRY_IN("forward pass", model_->source().check_intact());
     const Tensor logits = run(ops_, batch);
-    // What was read of a file that was cut or written over meanwhile may be anything.
+    // What was read of a file that was cut or written over meanwhile may be anything, but before
+    // the step is no time to ask.
     PRONK_TRY_IN("forward pass", model_->source().check_intact());
     return std::span<float>(logits.data, static_cast<std::size_t>(logits.size()));
   }

@@ -1,4 +1,6 @@
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -49,6 +51,77 @@ TEST(AtomicFile, IsInvisibleUntilCommitted) {
   ASSERT_OK(write_file(path, "whole"));
   EXPECT_EQ(*read_file(path), "whole");
   EXPECT_EQ(read_file(path, 3).error().code, Code::kResourceExhausted);
+  std::filesystem::remove(path);
+}
+
+// Whoever reads what was cut off gets zeros and can know it; the process goes on.
+TEST(MappedFile, WhatWasCutOffReadsAsZeros) {
+  const auto path = temp_path("cut");
+  const std::string text(100'000, 'x');
+  ASSERT_OK(write_file(path, text));
+  const auto written = std::filesystem::last_write_time(path);
+  const auto file = MappedFile::open(path);
+  ASSERT_OK(file);
+  const std::span<const std::byte> bytes = (*file)->bytes();
+  const auto sum = [&] {
+    std::size_t count = 0;
+    for (const std::byte b : bytes) count += b == std::byte{'x'};
+    return count;
+  };
+  EXPECT_EQ(sum(), text.size());
+  std::filesystem::resize_file(path, 10'000);
+  EXPECT_GE(sum(), 10'000u);
+  EXPECT_LT(sum(), 10'000u + 65'536) << "of its last page, at most";
+  EXPECT_FALSE((*file)->still_intact());
+
+  // The old length and time do not heal what was read.
+  std::filesystem::resize_file(path, text.size());
+  std::filesystem::last_write_time(path, written);
+  EXPECT_FALSE((*file)->still_intact());
+  std::filesystem::remove(path);
+}
+
+TEST(MappedFile, ManyThreadsMayMeetTheCut) {
+  const auto path = temp_path("threads");
+  ASSERT_OK(write_file(path, std::string(4u << 20, 'x')));
+  const auto file = MappedFile::open(path);
+  ASSERT_OK(file);
+  std::filesystem::resize_file(path, 0);
+  std::vector<std::thread> threads;
+  for (std::size_t t = 0; t < 4; ++t)
+    threads.emplace_back([&, t] {
+      for (std::size_t i = t * 4096; i < (*file)->bytes().size(); i += 4 * 4096)
+        EXPECT_EQ((*file)->bytes()[i], std::byte{0});
+    });
+  for (std::thread& t : threads) t.join();
+  EXPECT_FALSE((*file)->still_intact());
+  std::filesystem::remove(path);
+}
+
+TEST(MappedFile, AnotherFileUnderItsPathIsNoticedADeletedOneStays) {
+  const auto path = temp_path("replaced");
+  ASSERT_OK(write_file(path, "abc"));
+  const auto file = MappedFile::open(path);
+  ASSERT_OK(file);
+  std::filesystem::remove(path);
+  EXPECT_TRUE((*file)->still_intact());
+  ASSERT_OK(write_file(path, "abc"));
+  EXPECT_FALSE((*file)->still_intact());
+  std::filesystem::remove(path);
+}
+
+// A fault that is none of ours ends the process as ever.
+TEST(MappedFileDeathTest, OtherFaultsAreNotSwallowed) {
+  const auto path = temp_path("foreign");
+  ASSERT_OK(write_file(path, std::string(10'000, 'x')));
+  const auto guarded = MappedFile::open(path);
+  const int fd = ::open(path.c_str(), O_RDONLY);
+  auto* bytes = static_cast<volatile char*>(::mmap(nullptr, 10'000, PROT_READ, MAP_SHARED, fd, 0));
+  ASSERT_NE(bytes, MAP_FAILED);
+  std::filesystem::resize_file(path, 0);
+  EXPECT_DEATH((void)bytes[5000], "");
+  ::munmap(const_cast<char*>(bytes), 10'000);
+  ::close(fd);
   std::filesystem::remove(path);
 }
 

@@ -289,6 +289,19 @@ TEST_F(WithModel, ACutPackedFileIsExitSeven) {
   expect_error(run_pronk({"run", out.string(), "text"}), 7, "cut short");
 }
 
+// The weights vanish under the reply: an error, no crash, and no more text.
+TEST_F(WithModel, APackedFileCutUnderAReplyIsExitSeven) {
+  const std::filesystem::path out = scratch() / "vanishing.pronk";
+  ASSERT_EQ(run_pronk({"pack", model_, out.string()}).status, 0);
+  Process process({"run", out.string(), "-p", "Once upon a time", "--raw", "-n", "1000000",
+                   "--ignore-eos", "--temp", "0"});
+  ASSERT_TRUE(process.wait_for(" "));
+  std::filesystem::resize_file(out, 8192);
+  const Outcome outcome = process.wait();
+  EXPECT_EQ(outcome.status, 7) << outcome.err;
+  EXPECT_THAT(outcome.err, HasSubstr("was changed while it was in use"));
+}
+
 TEST_F(WithModel, ShowIsOneObject) {
   const Outcome outcome = run_pronk({"show", model_, "--json"});
   ASSERT_EQ(outcome.status, 0) << outcome.err;

@@ -173,6 +173,86 @@ TEST(Packed, LoadsWithoutTakingMemoryForMatrices) {
   fs::remove(path);
 }
 
+// Weights that a step reads from the file itself: the panels of a packed file, or row by row for
+// fp32, where a model is too large to be kept as floats.
+class FileUnderAStep : public testing::TestWithParam<bool> {
+ protected:
+  void SetUp() override {
+    path_ = fs::temp_directory_path() / ("pronk_under_" + std::to_string(::getpid()));
+    fs::remove(path_);
+    const auto source = synthetic_model(big_config(), DType::kF32);
+    ASSERT_OK(write_packed(*source, path_));
+    auto read = std::make_shared<ModelSource>();
+    ASSERT_OK(read_packed(path_, {}, read.get()));
+    if (row_by_row()) read->tensors["more"] = {.name = "more", .rows = 1 << 20, .columns = 1 << 10};
+    const auto model =
+        Model::from_source(read, {.precision = row_by_row() ? Precision::kFp32 : Precision::kFast});
+    ASSERT_OK(model);
+    runner_ = *make_cpu_runner(*model, {.num_threads = 2, .num_kv_pages = 1});
+    ASSERT_OK(step());
+  }
+  void TearDown() override { fs::remove(path_); }
+
+  // A tensor that nobody reads makes the model that large.
+  bool row_by_row() const { return GetParam(); }
+  static LlamaConfig big_config() {
+    LlamaConfig c = small_config();
+    c.vocab_size = 4000;  // a megabyte of embedding
+    return c;
+  }
+
+  Status step() {
+    const std::vector<TokenId> tokens = {3999};
+    const std::vector<int> rows = {0};
+    const BatchSequence sequence{0, 1, 0, rows};
+    PRONK_TRY(runner_->step({tokens, rows, {&sequence, 1}, rows}));
+    return Ok{};
+  }
+
+  void expect_noticed() {
+    for (int i = 0; i < 2; ++i) {  // and it stays noticed
+      const Status status = step();
+      ASSERT_FALSE(status.has_value());
+      EXPECT_EQ(status.error().code, Code::kCorruptData);
+      EXPECT_NE(status.error().message.find("was changed while it was in use"), std::string::npos)
+          << status.error().message;
+    }
+  }
+
+  fs::path path_;
+  std::unique_ptr<Runner> runner_;
+};
+
+TEST_P(FileUnderAStep, IsCut) {
+  fs::resize_file(path_, 5000);
+  expect_noticed();
+}
+
+TEST_P(FileUnderAStep, IsWrittenOver) {
+  std::fstream file(path_, std::ios::in | std::ios::out | std::ios::binary);
+  file.seekp(-100, std::ios::end);
+  file.put('x');
+  file.close();
+  expect_noticed();
+}
+
+TEST_P(FileUnderAStep, IsReplaced) {
+  const fs::path other = path_.string() + ".new";
+  fs::copy_file(path_, other, fs::copy_options::overwrite_existing);
+  fs::rename(other, path_);
+  expect_noticed();
+}
+
+TEST_P(FileUnderAStep, IsDeletedAndStaysReadable) {
+  fs::remove(path_);
+  EXPECT_OK(step());
+}
+
+INSTANTIATE_TEST_SUITE_P(Reading, FileUnderAStep, testing::Bool(),
+                         [](const testing::TestParamInfo<bool>& parameter) {
+                           return parameter.param ? "RowByRow" : "Panels";
+                         });
+
 TEST(Packed, CheckFindsAnyChangedByte) {
   const fs::path path = fs::temp_directory_path() / ("pronk_packed_" + std::to_string(::getpid()));
   ASSERT_OK(write_packed(*synthetic_model(small_config(), DType::kQ4_0), path));
