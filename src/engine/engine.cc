@@ -103,6 +103,7 @@ void Engine::Impl::step() {
   for (const Share& share : plan.shares)
     if (share.sequence->num_computed == share.sequence->num_from_cache)
       stats.cached_tokens += share.sequence->num_from_cache;
+  for (const PageCopy& copy : plan.copies) parts.runner->copy_page(copy.from, copy.to);
   gathered.gather(plan.shares);
   const auto before = Clock::now();
   const auto logits = parts.runner->step(gathered.batch());

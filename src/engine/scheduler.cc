@@ -14,11 +14,9 @@ void insert_by_age(std::vector<Sequence*>& list, Sequence* sequence) {
   list.insert(place, sequence);
 }
 
-// Whether what it would share is still being computed.
+// Whether what it would share is still being computed: all but the last token.
 bool waits_for_leader(const Sequence& s) {
-  if (!s.leader) return false;
-  const int shared = s.num_tokens() / kKvPageTokens * kKvPageTokens;
-  return s.leader->num_computed < std::min(shared, s.leader->num_tokens());
+  return s.leader && s.leader->num_computed < std::min(s.num_tokens(), s.leader->num_tokens()) - 1;
 }
 
 }  // namespace
@@ -88,6 +86,7 @@ void Scheduler::admit(StepPlan& plan, int budget) {
       continue;
     }
     if (!take_pages(*s)) return;  // those behind it wait too: nobody overtakes
+    if (limits_.prefix_cache && s->leader) copy_leaders_page(*s, plan);
     s->leader = nullptr;
     next = waiting_.erase(next);
     insert_by_age(running_, s);
@@ -140,6 +139,17 @@ void Scheduler::take_over_known_pages(Sequence& s) {
   }
   s.num_published = static_cast<int>(s.pages.size());
   s.num_from_cache = s.num_computed;
+}
+
+// The page after those taken over, as far as the leader has it: the same tokens, so the same keys;
+// what the leader wrote behind them is written over.
+void Scheduler::copy_leaders_page(Sequence& s, StepPlan& plan) {
+  const auto i = static_cast<std::size_t>(s.num_computed / kKvPageTokens);
+  const int num_known =
+      std::min({s.leader->num_computed, s.num_tokens() - 1, s.num_computed + kKvPageTokens});
+  if (num_known <= s.num_computed) return;
+  plan.copies.push_back({s.leader->pages[i], s.pages[i]});
+  s.num_computed = s.num_from_cache = num_known;
 }
 
 void Scheduler::put_down_pages(Sequence& s) {

@@ -3,7 +3,9 @@
 // The scheduler knows neither "prefill" nor "decode": a sequence has num_computed of its tokens in
 // the KV cache and catches up. Its rules:
 //   - A sequence is admitted in order of arrival, when the pages of all its tokens and one more are
-//     there. Pages that another prompt left behind (page_pool.h) are taken over as computed.
+//     there. Pages that another prompt left behind (page_pool.h) are taken over as computed. A
+//     further reply to a prompt waits until its leader has read it, and then also copies the last
+//     page, which is not full: it has one token left to compute.
 //   - Each step first gives one token to every sequence that lacks one only, then the rest of
 //     max_batch_tokens to the others, oldest first.
 //   - When a running sequence needs a page and none is there, the youngest gives way: it loses its
@@ -48,7 +50,13 @@ struct Share {
   bool completes() const { return num_tokens == sequence->num_pending(); }
 };
 
+// Before the step, page `to` becomes what `from` is.
+struct PageCopy {
+  int from, to;
+};
+
 struct StepPlan {
+  std::vector<PageCopy> copies;
   std::vector<Share> shares;
   int num_preempted = 0;
 };
@@ -84,6 +92,7 @@ class Scheduler {
   void add_drafts(StepPlan& plan);
   bool take_pages(Sequence& sequence);
   void take_over_known_pages(Sequence& sequence);
+  void copy_leaders_page(Sequence& sequence, StepPlan& plan);
   void put_down_pages(Sequence& sequence);
 
   PagePool& pool_;

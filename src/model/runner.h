@@ -31,6 +31,8 @@ class Runner {
   // kFailed when one of these rows of the last step's logits holds a NaN. The batch is computed
   // again, watched, to say where it began.
   virtual Status check(const Batch& batch, std::span<const float> logits) = 0;
+  // Page `to` of the KV cache becomes what `from` is.
+  virtual void copy_page(int from, int to) = 0;
   virtual std::string_view isa() const = 0;  // of the kernels in use: "avx512_vnni_bf16"
   virtual int num_threads() const = 0;
 };

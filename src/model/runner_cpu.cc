@@ -48,6 +48,7 @@ class CpuRunner final : public Runner {
                              "find out whether the model's file is damaged",
                              first_nan(batch)));
   }
+  void copy_page(int from, int to) override { kv_.copy_page(from, to); }
   std::string_view isa() const override { return kernels::table().name; }
   int num_threads() const override { return pool_.num_threads(); }
 

@@ -40,6 +40,7 @@ class KvCache {
   static KvCache counting(const KvShape& shape) { return KvCache(shape, 0); }
 
   KvLayer operator[](int layer) const;
+  void copy_page(int from, int to);
   const KvShape& shape() const { return shape_; }
   int num_pages() const { return num_pages_; }
   std::int64_t size_bytes() const { return memory_.size(); }

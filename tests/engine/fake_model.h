@@ -66,6 +66,10 @@ class FakeRunner final : public Runner {
       if (std::isnan(logit)) return error(Code::kFailed, "forward pass: a logit is NaN");
     return Ok{};
   }
+  void copy_page(int from, int to) override {
+    const auto page = [&](int i) { return keys_.begin() + i * kKvPageTokens; };
+    std::copy(page(from), page(from + 1), page(to));
+  }
   std::string_view isa() const override { return "fake"; }
   int num_threads() const override { return 2; }
 

@@ -42,13 +42,21 @@ struct Request {
   Sequence sequence;
   int arrives_at = 0, cancelled_at = -1;
   std::size_t num_prompt = 0, wanted = 0;  // tokens, prompt included
+  std::size_t fails_at = 0;                // so many tokens: the next one's logits are NaN; 0: none
   bool added = false, done = false;
+};
+
+// What happened in all runs: a case that never comes up is none that was tried.
+struct Coverage {
+  int cancelled_waiting = 0, cancelled_reading = 0, cancelled_writing = 0, cancelled_with_draft = 0;
+  int preempted = 0, failed = 0, failed_with_draft = 0, filled_the_memory = 0, copied = 0;
 };
 
 class Simulation {
  public:
-  explicit Simulation(std::uint64_t seed)
+  Simulation(std::uint64_t seed, Coverage& coverage)
       : rng_(seed),
+        coverage_(coverage),
         load_(random_load(rng_)),
         pool_(load_.num_pages),
         scheduler_(pool_, {load_.max_sequences, load_.max_batch_tokens, load_.prefix_cache,
@@ -77,6 +85,8 @@ class Simulation {
     const std::size_t longest = static_cast<std::size_t>(load_.longest);
     r->num_prompt = 1 + rng_() % (rng_() % 4 == 0 ? longest : std::min<std::size_t>(longest, 90));
     r->wanted = std::min(longest, r->num_prompt + 1 + rng_() % 60);
+    if (rng_() % 12 == 0) r->wanted = longest;  // never stops: the context ends it
+    if (rng_() % 6 == 0) r->fails_at = r->num_prompt + rng_() % 40;
     // Few different texts, cut at random places, so that prompts often begin alike.
     const std::uint64_t text = rng_() % 3;
     for (std::size_t p = 0; p < r->num_prompt; ++p)
@@ -107,10 +117,19 @@ class Simulation {
     return cache_[static_cast<std::size_t>(page * kKvPageTokens + position % kKvPageTokens)];
   }
 
+  void copy_page(const PageCopy& copy) {
+    const auto page = [&](int i) { return cache_.begin() + i * kKvPageTokens; };
+    ASSERT_EQ(pool_.references(copy.to), 1) << "a copy has one owner";
+    std::copy(page(copy.from), page(copy.from + 1), page(copy.to));
+    ++coverage_.copied;
+  }
+
   void one_step(int step) {
     arrivals_and_cancellations(step);
     const StepPlan plan = scheduler_.plan();
     ASSERT_NO_FATAL_FAILURE(check_plan(plan));
+    coverage_.preempted += plan.num_preempted;
+    for (const PageCopy& copy : plan.copies) copy_page(copy);
     batch_.gather(plan.shares);
     ASSERT_NO_FATAL_FAILURE(compute(plan));
     for (const Share& share : plan.shares) {
@@ -131,8 +150,19 @@ class Simulation {
         scheduler_.add(r->sequence);
         r->added = true;
       }
-      if (r->added && !r->done && r->cancelled_at >= 0 && step >= r->cancelled_at) finish(*r);
+      if (r->added && !r->done && r->cancelled_at >= 0 && step >= r->cancelled_at) cancel(*r);
     }
+  }
+
+  void cancel(Request& r) {
+    const Sequence& s = r.sequence;
+    if (s.pages.empty())
+      ++coverage_.cancelled_waiting;
+    else if (s.num_computed < static_cast<int>(r.num_prompt))
+      ++coverage_.cancelled_reading;
+    else
+      ++(s.draft.empty() ? coverage_.cancelled_writing : coverage_.cancelled_with_draft);
+    finish(r);
   }
 
   void check_plan(const StepPlan& plan) {
@@ -193,8 +223,15 @@ class Simulation {
     Sequence& s = r.sequence;
     Key key = first_key(s);
     for (const TokenId t : s.tokens) key = next_key(key, t);
-    if (s.tokens.size() >= r.wanted) return finish(r);
     for (int i = 0;; ++i) {
+      if (s.tokens.size() >= r.wanted) {
+        coverage_.filled_the_memory += r.wanted == static_cast<std::size_t>(load_.longest);
+        return finish(r);
+      }
+      if (r.fails_at > 0 && s.tokens.size() >= r.fails_at) {
+        ++(num_draft == 0 ? coverage_.failed : coverage_.failed_with_draft);
+        return finish(r);
+      }
       const TokenId token = static_cast<TokenId>(key % 50);
       s.tokens.push_back(token);
       key = next_key(key, token);
@@ -234,6 +271,7 @@ class Simulation {
   Request& request_of(const Sequence& s) { return *requests_[static_cast<std::size_t>(s.id - 1)]; }
 
   std::mt19937_64 rng_;
+  Coverage& coverage_;
   Load load_;
   PagePool pool_;
   Scheduler scheduler_;
@@ -245,10 +283,16 @@ class Simulation {
 TEST(Simulation, EverySequenceEndsAndReadsOnlyItsOwnText) {
   const char* wanted = std::getenv("PRONK_SIMULATIONS");
   const int runs = wanted ? std::atoi(wanted) : 1000;
+  Coverage seen;
   for (int seed = 0; seed < runs; ++seed) {
-    Simulation(static_cast<std::uint64_t>(seed)).run();
+    Simulation(static_cast<std::uint64_t>(seed), seen).run();
     if (HasFailure()) FAIL() << "seed " << seed;
   }
+  if (runs < 1000) return;
+  for (const int count : {seen.cancelled_waiting, seen.cancelled_reading, seen.cancelled_writing,
+                          seen.cancelled_with_draft, seen.preempted, seen.failed,
+                          seen.failed_with_draft, seen.filled_the_memory, seen.copied})
+    EXPECT_GT(count, 20);
 }
 
 }  // namespace
