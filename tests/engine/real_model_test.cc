@@ -48,59 +48,6 @@ std::vector<Prompt> prompts(const Model& model) {
   return all;
 }
 
-TEST(RealModel, NeighboursThreadsChunksAndTheCacheChangeNoBit) {
-  for (const Precision precision : {Precision::kFp32, Precision::kFast}) {
-    LoadOptions options;
-    options.precision = precision;
-    const auto model = Model::load(kTiny, options);
-    ASSERT_OK(model);
-    const std::vector<Prompt> asked = prompts(**model);
-
-    std::vector<Reading> alone;
-    auto plain =
-        Engine::start(*model, {.num_threads = 1, .max_sequences = 1, .prefix_cache = false});
-    ASSERT_OK(plain);
-    for (const Prompt& p : asked) {
-      auto stream = (*plain)->submit(p);
-      ASSERT_OK(stream);
-      alone.push_back(read(*stream));
-      ASSERT_EQ(alone.back().tokens.size(), 12u);
-    }
-    struct Case {
-      int num_threads, max_sequences, max_batch_tokens;
-      bool prefix_cache;
-      Speculate speculate = Speculate::kOff;
-    };
-    for (const Case c :
-         {Case{2, 6, 512, true}, Case{1, 3, 7, true}, Case{2, 2, 33, false}, Case{2, 1, 1, true},
-          Case{2, 6, 512, true, Speculate::kNgram}, Case{1, 1, 33, false, Speculate::kNgram},
-          Case{2, 6, 512, true, Speculate::kDraftModel},
-          Case{1, 1, 33, false, Speculate::kDraftModel}}) {
-      auto engine = Engine::start(*model, {.num_threads = c.num_threads,
-                                           .max_sequences = c.max_sequences,
-                                           .max_batch_tokens = c.max_batch_tokens,
-                                           .prefix_cache = c.prefix_cache,
-                                           .speculate = c.speculate,
-                                           .draft_model = *model,
-                                           .speculate_always = true});
-      ASSERT_OK(engine);
-      for (int round = 0; round < 2; ++round) {  // the second finds its prompts in the cache
-        std::vector<Stream> streams;
-        for (const Prompt& p : asked) {
-          auto stream = (*engine)->submit(p);
-          ASSERT_OK(stream);
-          streams.push_back(std::move(*stream));
-        }
-        for (std::size_t i = 0; i < streams.size(); ++i)
-          ASSERT_EQ(read(streams[i]), alone[i])
-              << "prompt " << i << ", " << c.num_threads << " threads, " << c.max_batch_tokens
-              << " tokens a step, round " << round;
-      }
-      EXPECT_EQ((*engine)->stats().cached_tokens > 0, c.prefix_cache);
-    }
-  }
-}
-
 // Nearly all: a row beside others has the bits it has alone, so model and draft pick the same.
 TEST(RealModel, AModelThatDraftsForItselfIsRight) {
   const char* smollm2 = std::getenv("PRONK_SMOLLM2");
