@@ -53,13 +53,17 @@ class Model {
   const LlamaWeights& weights() const;
   const Tokenizer& tokenizer() const;
   bool has_tokenizer() const;
-  const ModelSource& source() const;  // templates, generation defaults, licence, notes
+  const ModelSource& source() const;  // templates, generation defaults, licence; no tokenizer
   Precision precision() const;
   std::int64_t weight_bytes() const;  // resident, as loaded
 
  private:
   Model();
   struct Impl;
+  static Result<std::shared_ptr<Model>> with_tokenizer(const ModelSource& source);
+  static Result<std::shared_ptr<const Model>> with_weights(
+      std::shared_ptr<Model> model, std::shared_ptr<const ModelSource> source,
+      const LoadOptions& options);
   std::unique_ptr<Impl> impl_;
 };
 

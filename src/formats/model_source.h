@@ -142,8 +142,8 @@ struct ReadOptions {
 // use; every tensor that LlamaConfig calls for is there with its shape. Errors: kNotFound;
 // kCorruptData (broken, truncated, contradictory); kUnsupported (another architecture or type, by
 // name).
-Result<std::shared_ptr<const ModelSource>> read_model(const std::filesystem::path& path,
-                                                      const ReadOptions& options = {});
+Result<std::shared_ptr<ModelSource>> read_model(const std::filesystem::path& path,
+                                                const ReadOptions& options = {});
 
 // A bare tokenizer file or a model: for `pronk tokenize`.
 Result<TokenizerSource> read_tokenizer(const std::filesystem::path& path);

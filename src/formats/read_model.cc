@@ -123,15 +123,14 @@ Result<TokenizerSource> read_any_tokenizer(const fs::path& path) {
 
 }  // namespace
 
-Result<std::shared_ptr<const ModelSource>> read_model(const fs::path& path,
-                                                      const ReadOptions& options) {
+Result<std::shared_ptr<ModelSource>> read_model(const fs::path& path, const ReadOptions& options) {
   auto source = std::make_shared<ModelSource>();
   source->path = path;
   PRONK_TRY_IN(fmt::format("read model '{}'", path.string()),
                read_any(path, options, source.get()));
   PRONK_TRY_IN("read model", source->check_intact());
   if (source->config.name.empty()) source->config.name = name_of(path);
-  return std::shared_ptr<const ModelSource>(std::move(source));
+  return source;
 }
 
 Result<TokenizerSource> read_tokenizer(const fs::path& path) {

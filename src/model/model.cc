@@ -37,22 +37,36 @@ const Tokenizer& Model::tokenizer() const {
 
 Result<std::shared_ptr<const Model>> Model::load(const std::filesystem::path& path,
                                                  const LoadOptions& options) {
+  const std::string step = fmt::format("load '{}'", path.string());
   auto source = PRONK_TRY(read_model(path));
-  return PRONK_TRY_IN(fmt::format("load '{}'", path.string()),
-                      from_source(std::move(source), options));
+  auto model = PRONK_TRY_IN(step, with_tokenizer(*source));
+  source->tokenizer = {};  // of 128,256 tokens: 14 MB that the Tokenizer has in its own form
+  return PRONK_TRY_IN(step, with_weights(std::move(model), std::move(source), options));
 }
 
 Result<std::shared_ptr<const Model>> Model::from_source(std::shared_ptr<const ModelSource> source,
                                                         const LoadOptions& options) {
+  auto model = PRONK_TRY(with_tokenizer(*source));
+  return with_weights(std::move(model), std::move(source), options);
+}
+
+Result<std::shared_ptr<Model>> Model::with_tokenizer(const ModelSource& source) {
   std::shared_ptr<Model> model(new Model());
-  Impl& m = *model->impl_;
-  if (source->tokenizer.kind != TokenizerSource::Kind::kNone)
-    m.tokenizer = PRONK_TRY_IN("tokenizer", Tokenizer::from_source(source->tokenizer));
-  if (m.tokenizer && m.tokenizer->vocab_size() > source->config.vocab_size)
+  std::optional<Tokenizer>& tokenizer = model->impl_->tokenizer;
+  if (source.tokenizer.kind != TokenizerSource::Kind::kNone)
+    tokenizer = PRONK_TRY_IN("tokenizer", Tokenizer::from_source(source.tokenizer));
+  if (tokenizer && tokenizer->vocab_size() > source.config.vocab_size)
     return error(Code::kCorruptData,
                  fmt::format("tokenizer: has {} tokens, the embedding has {} rows; the two files "
                              "are of different models",
-                             m.tokenizer->vocab_size(), source->config.vocab_size));
+                             tokenizer->vocab_size(), source.config.vocab_size));
+  return model;
+}
+
+Result<std::shared_ptr<const Model>> Model::with_weights(std::shared_ptr<Model> model,
+                                                         std::shared_ptr<const ModelSource> source,
+                                                         const LoadOptions& options) {
+  Impl& m = *model->impl_;
   if (options.check) PRONK_TRY(check_sum(*source));
   ThreadPool pool(options.num_threads > 0 ? options.num_threads : num_usable_cores());
   m.weights = PRONK_TRY(load_weights(source, options, pool));

@@ -74,6 +74,7 @@ class Loader {
       forget_rows(t, begin * kernels::kPanelRows, end * kernels::kPanelRows);
     };
     pool_.run(static_cast<int>(num_items), std::ref(item));
+    forget_rows(t, 0, t.rows);  // the pages where items met
     w.panels = {panels, panels->data()};
     return Ok{};
   }
@@ -160,6 +161,7 @@ LlamaWeights plan_weights(const ModelSource& source, Precision precision) {
 Result<LlamaWeights> load_weights(std::shared_ptr<const ModelSource> source,
                                   const LoadOptions& options, ThreadPool& pool) {
   LlamaWeights weights = plan_weights(*source, options.precision);
+  for (const auto& file : source->files) file->forget(file->bytes());  // read for its metadata
   Loader loader(*source, options, pool);
   Status status = Ok{};
   const auto load = [&](auto& w) {
