@@ -26,12 +26,11 @@ kernels::ActivationKind main_activation_kind(const ModelSource& source, Precisio
   return kernels::table().linear.activation_kind[static_cast<int>(type)];
 }
 
-double least_seconds(const StepCost& cost, kernels::ActivationKind kind,
-                     const kernels::Peaks& peaks) {
+Bound bound_of(const StepCost& cost, kernels::ActivationKind kind, const kernels::Peaks& peaks) {
   const double reading =
       static_cast<double>(cost.weight_bytes + cost.kv_bytes) / peaks.read_bytes_per_s;
   const double computing = static_cast<double>(cost.flops) / peaks.ops_per_s(kind);
-  return std::max(reading, computing);
+  return reading > computing ? Bound{reading, "memory"} : Bound{computing, "compute"};
 }
 
 }  // namespace pronk::cli

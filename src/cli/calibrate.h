@@ -1,5 +1,7 @@
 // What a step of a model takes at least on this machine: what `plan` and `bench` compare with.
 #pragma once
+#include <string_view>
+
 #include "formats/model_source.h"
 #include "kernels/calibrate.h"
 #include "model/plan.h"
@@ -13,9 +15,12 @@ kernels::Peaks measure_machine(int num_threads);
 // What most of the model's weights are multiplied with.
 kernels::ActivationKind main_activation_kind(const ModelSource& source, Precision precision);
 
-// Seconds that a step takes at least: its bytes through the memory, its operations through the
-// cores, whichever is longer.
-double least_seconds(const StepCost& cost, kernels::ActivationKind kind,
-                     const kernels::Peaks& peaks);
+// What a step takes at least: its bytes through the memory or its operations through the cores,
+// whichever is longer.
+struct Bound {
+  double seconds = 0;
+  std::string_view by;  // "memory" or "compute"
+};
+Bound bound_of(const StepCost& cost, kernels::ActivationKind kind, const kernels::Peaks& peaks);
 
 }  // namespace pronk::cli

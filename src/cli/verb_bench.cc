@@ -2,15 +2,19 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
 #include <numeric>
+#include <optional>
 
+#include "base/file.h"
 #include "base/rng.h"
 #include "base/system.h"
+#include "cli/bench_speculation.h"
 #include "cli/calibrate.h"
 #include "cli/models.h"
 #include "cli/progress.h"
+#include "cli/prompts.h"
 #include "cli/signals.h"
+#include "cli/timing.h"
 #include "cli/verbs.h"
 #include "cli/version.h"
 #include "formats/llama_config.h"
@@ -22,11 +26,10 @@
 namespace pronk::cli {
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
 struct Setup {
   int num_prompt = 0, num_predict = 0, num_sequences = 1, num_threads = 0;
   int max_batch_tokens = 512;
+  std::vector<TokenId> prompt = {};  // empty: random tokens
   int num_tokens() const { return num_prompt + num_predict; }
   int pages_each() const { return (num_tokens() + kKvPageTokens - 1) / kKvPageTokens; }
 };
@@ -35,14 +38,14 @@ struct Timing {
   double prefill_tps = 0, decode_tps = 0, first_token_ms = 0;
 };
 
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  const std::size_t half = values.size() / 2;
-  return values.size() % 2 ? values[half] : (values[half - 1] + values[half]) / 2;
+// Of sequence `s`: random.
+std::vector<TokenId> random_prompt(int num_tokens, int s, int vocab_size) {
+  std::vector<TokenId> tokens;
+  for (int i = 0; i < num_tokens; ++i)
+    tokens.push_back(static_cast<TokenId>(
+        random_bits(static_cast<std::uint64_t>(s), static_cast<std::uint64_t>(i)) %
+        static_cast<std::uint64_t>(vocab_size)));
+  return tokens;
 }
 
 // The sequences of one run: their pages, and the token each goes on with.
@@ -55,13 +58,10 @@ class Sequences {
     next_.resize(static_cast<std::size_t>(setup.num_sequences));
   }
 
-  // Reads a prompt of random tokens into sequence `s`; its next token is the likeliest.
+  // Reads the prompt into sequence `s`; its next token is the likeliest.
   Status read_prompt(int s) {
-    std::vector<TokenId> tokens;
-    for (int i = 0; i < setup_.num_prompt; ++i)
-      tokens.push_back(static_cast<TokenId>(
-          random_bits(static_cast<std::uint64_t>(s), static_cast<std::uint64_t>(i)) %
-          static_cast<std::uint64_t>(vocab_size_)));
+    const std::vector<TokenId> tokens =
+        setup_.prompt.empty() ? random_prompt(setup_.num_prompt, s, vocab_size_) : setup_.prompt;
     for (int start = 0; start < setup_.num_prompt; start += setup_.max_batch_tokens) {
       const int n = std::min(setup_.max_batch_tokens, setup_.num_prompt - start);
       std::vector<int> positions(static_cast<std::size_t>(n));
@@ -153,9 +153,14 @@ double median_of(const std::vector<Timing>& timings, double Timing::*member) {
   return median(std::move(values));
 }
 
+struct Limits {
+  double prefill_tps = 0, decode_tps = 0;
+  std::string_view prefill_by, decode_by;  // Bound::by
+};
+
 // The least time for the prompt and for a decode step of all sequences together, at the middle of
 // the reply; in tokens/s.
-Result<Timing> limits_of(const ModelSource& source, Precision precision, CacheType cache_type,
+Result<Limits> limits_of(const ModelSource& source, Precision precision, CacheType cache_type,
                          const Setup& setup, const kernels::Peaks& machine) {
   const kernels::ActivationKind kind = main_activation_kind(source, precision);
   const int step = std::min(setup.num_prompt, setup.max_batch_tokens);
@@ -169,8 +174,12 @@ Result<Timing> limits_of(const ModelSource& source, Precision precision, CacheTy
   StepCost together = report.decode;
   together.flops *= setup.num_sequences;
   together.kv_bytes *= setup.num_sequences;
-  return Timing{.prefill_tps = step / least_seconds(report.prefill, kind, machine),
-                .decode_tps = setup.num_sequences / least_seconds(together, kind, machine)};
+  const Bound prefill = bound_of(report.prefill, kind, machine);
+  const Bound decode = bound_of(together, kind, machine);
+  return Limits{.prefill_tps = step / prefill.seconds,
+                .decode_tps = setup.num_sequences / decode.seconds,
+                .prefill_by = prefill.by,
+                .decode_by = decode.by};
 }
 
 json::array to_json(const std::vector<Timing>& timings, double Timing::*member) {
@@ -187,74 +196,114 @@ struct BenchReport {
   double load_ms = 0;
   std::int64_t peak_bytes = 0, weight_bytes = 0;
   std::vector<Timing> timings;
-  Timing median, limit;
+  Timing median;
+  Limits limit;
+  std::optional<SpeculationTiming> speculation;
 };
 
 double percent(double value, double limit) { return limit > 0 ? 100 * value / limit : 0; }
 
+json::object to_json(const SpeculationTiming& s) {
+  return {{"decode_tps", s.decode_tps},
+          {"plain_decode_tps", s.plain_tps},
+          {"gain", s.gain()},
+          {"drafted_tokens", s.num_drafted},
+          {"accepted_tokens", s.num_accepted}};
+}
+
 json::object to_json(const BenchReport& r) {
   constexpr const char* kPrecisions[] = {"fp32", "high", "fast"};
-  return {{"model", r.model},
-          {"commit", commit_string()},
-          {"cpu", cpu_name()},
-          {"isa", r.isa},
-          {"threads", r.setup.num_threads},
-          {"precision", kPrecisions[static_cast<int>(r.precision)]},
-          {"kv", r.precision == Precision::kFp32    ? "f32"
-                 : r.cache_type == CacheType::kInt8 ? "int8"
-                                                    : "bf16"},
-          {"prompt_tokens", r.setup.num_prompt},
-          {"predicted_tokens", r.setup.num_predict},
-          {"sequences", r.setup.num_sequences},
-          {"max_batch_tokens", r.setup.max_batch_tokens},
-          {"prefill_tps", r.median.prefill_tps},
-          {"decode_tps", r.median.decode_tps},
-          {"first_token_ms", r.median.first_token_ms},
-          {"load_ms", r.load_ms},
-          {"peak_bytes", r.peak_bytes},
-          {"weight_bytes", r.weight_bytes},
-          {"prefill_percent_of_limit", percent(r.median.prefill_tps, r.limit.prefill_tps)},
-          {"decode_percent_of_limit", percent(r.median.decode_tps, r.limit.decode_tps)},
-          {"repetitions", r.timings.size()},
-          {"prefill_tps_all", to_json(r.timings, &Timing::prefill_tps)},
-          {"decode_tps_all", to_json(r.timings, &Timing::decode_tps)}};
+  json::object object = {
+      {"model", r.model},
+      {"commit", commit_string()},
+      {"cpu", cpu_name()},
+      {"isa", r.isa},
+      {"threads", r.setup.num_threads},
+      {"precision", kPrecisions[static_cast<int>(r.precision)]},
+      {"kv", r.precision == Precision::kFp32    ? "f32"
+             : r.cache_type == CacheType::kInt8 ? "int8"
+                                                : "bf16"},
+      {"prompt_tokens", r.setup.num_prompt},
+      {"predicted_tokens", r.setup.num_predict},
+      {"sequences", r.setup.num_sequences},
+      {"max_batch_tokens", r.setup.max_batch_tokens},
+      {"prefill_tps", r.median.prefill_tps},
+      {"decode_tps", r.median.decode_tps},
+      {"first_token_ms", r.median.first_token_ms},
+      {"load_ms", r.load_ms},
+      {"peak_bytes", r.peak_bytes},
+      {"weight_bytes", r.weight_bytes},
+      {"prefill_percent_of_limit", percent(r.median.prefill_tps, r.limit.prefill_tps)},
+      {"decode_percent_of_limit", percent(r.median.decode_tps, r.limit.decode_tps)},
+      {"prefill_limited_by", r.limit.prefill_by},
+      {"decode_limited_by", r.limit.decode_by},
+      {"repetitions", r.timings.size()},
+      {"prefill_tps_all", to_json(r.timings, &Timing::prefill_tps)},
+      {"decode_tps_all", to_json(r.timings, &Timing::decode_tps)}};
+  if (r.speculation) object["speculation"] = to_json(*r.speculation);
+  return object;
+}
+
+std::string against_limit(double tps, double limit, std::string_view by, int num_tokens,
+                          int num_sequences) {
+  return fmt::format("{:.1f} tokens/s, {:.0f} % of the {} limit ({} tokens x {})", tps,
+                     percent(tps, limit), by, num_tokens, num_sequences);
 }
 
 std::string for_people(const BenchReport& r) {
-  return format_table(
-      {{"model", r.model},
-       {"machine", fmt::format("{}, {} threads, {}", cpu_name(), r.setup.num_threads, r.isa)},
-       {"prompt",
-        fmt::format("{:.1f} tokens/s, {:.0f} % of the limit ({} tokens x {})", r.median.prefill_tps,
-                    percent(r.median.prefill_tps, r.limit.prefill_tps), r.setup.num_prompt,
-                    r.setup.num_sequences)},
-       {"reply", fmt::format("{:.1f} tokens/s, {:.0f} % of the limit ({} tokens x {})",
-                             r.median.decode_tps, percent(r.median.decode_tps, r.limit.decode_tps),
-                             r.setup.num_predict, r.setup.num_sequences)},
-       {"first token", fmt::format("{:.1f} ms", r.median.first_token_ms)},
-       {"load", fmt::format("{:.0f} ms", r.load_ms)},
-       {"memory", fmt::format("{} at most, {} of weights", format_bytes(r.peak_bytes),
-                              format_bytes(r.weight_bytes))},
-       {"commit", commit_string()}});
+  std::vector<std::vector<std::string>> rows = {
+      {"model", r.model},
+      {"machine", fmt::format("{}, {} threads, {}", cpu_name(), r.setup.num_threads, r.isa)},
+      {"prompt", against_limit(r.median.prefill_tps, r.limit.prefill_tps, r.limit.prefill_by,
+                               r.setup.num_prompt, r.setup.num_sequences)},
+      {"reply", against_limit(r.median.decode_tps, r.limit.decode_tps, r.limit.decode_by,
+                              r.setup.num_predict, r.setup.num_sequences)}};
+  if (const auto& s = r.speculation)
+    rows.push_back(
+        {"speculation",
+         fmt::format("{:.1f} tokens/s, {:.2f} x {:.1f} without; {} of {} guesses true",
+                     s->decode_tps, s->gain(), s->plain_tps, s->num_accepted, s->num_drafted)});
+  rows.push_back({"first token", fmt::format("{:.1f} ms", r.median.first_token_ms)});
+  rows.push_back({"load", fmt::format("{:.0f} ms", r.load_ms)});
+  rows.push_back({"memory", fmt::format("{} at most, {} of weights", format_bytes(r.peak_bytes),
+                                        format_bytes(r.weight_bytes))});
+  rows.push_back({"commit", commit_string()});
+  return format_table(rows);
+}
+
+// The engine of --speculate: as much context as the run needs.
+EngineOptions engine_options(const Setup& setup, CacheType cache_type) {
+  EngineOptions options;
+  options.num_threads = setup.num_threads;
+  options.context = setup.num_tokens();
+  options.max_sequences = 1;
+  options.max_batch_tokens = setup.max_batch_tokens;
+  options.cache_type = cache_type;
+  return options;
 }
 
 Status run(Context& context) {
   const Options& options = context.options;
   const int asked = static_cast<int>(options.integer("threads"));
-  const Setup setup = {.num_prompt = static_cast<int>(options.integer("prompt-tokens")),
-                       .num_predict = static_cast<int>(options.integer("predict")),
-                       .num_sequences = static_cast<int>(options.integer("batch")),
-                       .num_threads = asked > 0 ? asked : num_usable_cores(),
-                       .max_batch_tokens = static_cast<int>(options.integer("max-batch-tokens"))};
+  Setup setup = {.num_prompt = static_cast<int>(options.integer("prompt-tokens")),
+                 .num_predict = static_cast<int>(options.integer("predict")),
+                 .num_sequences = static_cast<int>(options.integer("batch")),
+                 .num_threads = asked > 0 ? asked : num_usable_cores(),
+                 .max_batch_tokens = static_cast<int>(options.integer("max-batch-tokens"))};
   BenchReport report;
   report.model = options.argument(0);
-  report.setup = setup;
   report.precision = precision_of(options);
   report.cache_type = PRONK_TRY(cache_type_of(options));
   const Clock::time_point start = Clock::now();
   const std::shared_ptr<const Model> model = PRONK_TRY(load_model(context, report.model));
   report.load_ms = seconds_since(start) * 1e3;
   report.weight_bytes = model->weight_bytes();
+  if (const auto file = options.find_text("prompt-file")) {
+    const std::string text = PRONK_TRY(read_file(*file));
+    setup.prompt = PRONK_TRY(raw_prompt(*model, text));
+    setup.num_prompt = static_cast<int>(setup.prompt.size());
+  }
+  report.setup = setup;
   const LlamaConfig& config = model->config();
   if (setup.num_tokens() > config.max_context)
     return error(Code::kInvalidArgument,
@@ -276,6 +325,13 @@ Status run(Context& context) {
                    .first_token_ms = median_of(report.timings, &Timing::first_token_ms)};
   report.limit = PRONK_TRY(limits_of(model->source(), report.precision, report.cache_type, setup,
                                      measure_machine(setup.num_threads)));
+  EngineOptions engine = engine_options(setup, report.cache_type);
+  PRONK_TRY(apply_speculate(context, &engine));
+  if (engine.speculate != Speculate::kOff && setup.num_predict > 1)
+    report.speculation = PRONK_TRY(time_speculation(
+        model, engine,
+        setup.prompt.empty() ? random_prompt(setup.num_prompt, 0, config.vocab_size) : setup.prompt,
+        setup.num_predict, static_cast<int>(options.integer("repetitions"))));
   context.console.print(options.flag("json") ? json::serialize(to_json(report)) + "\n"
                                              : for_people(report));
   return Ok{};
@@ -297,6 +353,11 @@ const Verb kBenchVerb = {
                   .fallback = "512",
                   .help = "tokens of the prompt",
                   .min = 1},
+                 {.name = "prompt-file",
+                  .kind = ValueKind::kText,
+                  .value = "FILE",
+                  .help = "a text as the prompt, instead of random tokens"},
+                 speculate_option(),
                  {.name = "predict",
                   .letter = 'n',
                   .kind = ValueKind::kInt,
@@ -324,8 +385,8 @@ const Verb kBenchVerb = {
                  {.name = "json", .help = "one JSON object"}}},
                compute_options()},
     .notes =
-        "Random tokens, after one run to warm up. The limit is what the machine's\n"
-        "memory and multipliers allow, measured at the end.",
+        "After one run to warm up. The limit is what the machine's memory or multipliers\n"
+        "allow, measured at the end. With --speculate: also what guessing gains.",
     .run = run,
 };
 

@@ -24,8 +24,9 @@ struct Expectation {
 
 Expectation expect(const PlanReport& report, int num_prefill, kernels::ActivationKind kind,
                    const kernels::Peaks& limits) {
-  return {.prefill_tps = kPrefillShare * num_prefill / least_seconds(report.prefill, kind, limits),
-          .decode_tps = kDecodeShare / least_seconds(report.decode, kind, limits)};
+  return {
+      .prefill_tps = kPrefillShare * num_prefill / bound_of(report.prefill, kind, limits).seconds,
+      .decode_tps = kDecodeShare / bound_of(report.decode, kind, limits).seconds};
 }
 
 json::object to_json(const PlanReport& r, const kernels::Peaks& limits, const Expectation& e) {

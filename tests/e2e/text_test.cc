@@ -224,12 +224,30 @@ TEST_F(WithModel, BenchPrintsOneObject) {
   ASSERT_EQ(outcome.status, 0) << outcome.err;
   const Result<json::value> object = parse_json(outcome.out);
   ASSERT_OK(object);
-  for (const char* key :
-       {"prefill_tps", "decode_tps", "first_token_ms", "load_ms", "peak_bytes", "isa", "threads",
-        "prefill_percent_of_limit", "decode_percent_of_limit", "model", "commit"})
+  for (const char* key : {"prefill_tps", "decode_tps", "first_token_ms", "load_ms", "peak_bytes",
+                          "isa", "threads", "prefill_percent_of_limit", "decode_percent_of_limit",
+                          "prefill_limited_by", "decode_limited_by", "model", "commit"})
     EXPECT_NE(find(*object, key), nullptr) << key;
   EXPECT_GT(find(*object, "decode_tps")->to_number<double>(), 0);
   EXPECT_EQ(find(*object, "max_batch_tokens")->to_number<int>(), 3);
+}
+
+TEST_F(WithModel, BenchTimesSpeculationOnATextOfOnesOwn) {
+  const std::string text = (scratch() / "list.txt").string();
+  std::ofstream(text) << "one two three, one two three, one two three,";
+  for (const std::string& drafter : {std::string("ngram"), model_}) {
+    const Outcome outcome = run_pronk({"bench", model_, "--prompt-file", text, "-n", "30", "-r",
+                                       "1", "--json", "--speculate", drafter});
+    ASSERT_EQ(outcome.status, 0) << outcome.err;
+    const Result<json::value> object = parse_json(outcome.out);
+    ASSERT_OK(object);
+    EXPECT_GT(find(*object, "prompt_tokens")->to_number<int>(), 5);
+    const json::value* speculation = find(*object, "speculation");
+    ASSERT_NE(speculation, nullptr);
+    EXPECT_GT(find(*speculation, "plain_decode_tps")->to_number<double>(), 0);
+    EXPECT_GT(find(*speculation, "gain")->to_number<double>(), 0);
+  }
+  EXPECT_NE(run_pronk({"bench", model_, "--prompt-file", text + ".not"}).status, 0);
 }
 
 TEST_F(WithModel, PlanSaysWhatFits) {
