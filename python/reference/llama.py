@@ -62,8 +62,8 @@ def random_weights(c, seed, std=0.02):
 
 
 def rope_frequencies(c):
-    """theta^(-2i/K) for i < K/2, changed by the scaling, in float64."""
-    frequencies = c.rope_theta ** (-torch.arange(0, c.head_dim, 2, dtype=torch.float64) / c.head_dim)
+    """theta^(-2i/K) for i < K/2, changed by the scaling; float32, as in the code that the models were released with."""
+    frequencies = 1 / (c.rope_theta ** (torch.arange(0, c.head_dim, 2, dtype=torch.float32) / c.head_dim))
     scaling = c.rope_scaling or {}
     kind = scaling.get("rope_type", "default")
     if kind == "default":
@@ -114,7 +114,7 @@ def forward(c, w, tokens, trace=lambda name, value: None):
         trace(name, y)
         return y
 
-    angles = torch.arange(len(tokens), dtype=torch.float64)[:, None] * rope_frequencies(c)
+    angles = torch.arange(len(tokens), dtype=torch.float32)[:, None] * rope_frequencies(c)
     x = traced("model.embed_tokens", w["model.embed_tokens.weight"][tokens])
     for i in range(c.num_layers):
         layer = f"model.layers.{i}."

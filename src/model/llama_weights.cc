@@ -33,14 +33,15 @@ double llama3_scaled(double frequency, const RopeScaling& s) {
 Rotation make_rotation(const RopeConfig& rope, int head_dim) {
   Rotation r{head_dim, {}};
   for (int i = 0; i < head_dim / 2; ++i) {
-    double f = std::pow(rope.theta, -2.0 * i / head_dim);
+    const float exponent = 2 * static_cast<float>(i) / static_cast<float>(head_dim);
+    double f = 1 / static_cast<float>(std::pow(rope.theta, double{exponent}));
     if (!rope.divisors.empty())
       f /= static_cast<double>(rope.divisors[static_cast<std::size_t>(i)]);
     else if (rope.scaling.kind == RopeScaling::Kind::kLinear)
       f /= rope.scaling.factor;
     else if (rope.scaling.kind == RopeScaling::Kind::kLlama3)
       f = llama3_scaled(f, rope.scaling);
-    r.frequencies.push_back(f);
+    r.frequencies.push_back(static_cast<float>(f));
   }
   return r;
 }

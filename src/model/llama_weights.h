@@ -56,7 +56,7 @@ struct LlamaWeights {
 };
 
 // Inverse frequencies theta^(-2i/K), changed by the configuration's scaling or divided by its
-// divisors; in double.
+// divisors; rounded to float32 where the released models' code rounds them.
 Rotation make_rotation(const RopeConfig& rope, int head_dim);
 
 }  // namespace pronk
