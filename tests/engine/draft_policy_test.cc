@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <random>
 
@@ -44,6 +45,7 @@ struct World {
   double row = 0.1, guess = 0, rate = 0.5, reading = 0, noise = 0;
   double expected_cost = 0;
   int num_texts = 1, num_tokens = 2000;
+  int reply_tokens = 1 << 30;  // after so many, other texts
 };
 
 struct Outcome {
@@ -58,7 +60,11 @@ Outcome simulate(const World& w, DraftPolicy& policy) {
   double seconds = 0, plain_seconds = 0;
   Outcome outcome{};
   bool read = false;
-  for (int done = 0; done < w.num_tokens;) {
+  for (int done = 0, end = w.reply_tokens; done < w.num_tokens;) {
+    if (done >= end) {
+      std::fill(texts.begin(), texts.end(), Acceptance());
+      end = done + w.reply_tokens;
+    }
     const double slow = 1 + w.noise * draw();
     int num_rows = 0, num_tokens = 0, num_guesses = 0;
     for (Acceptance& text : texts) {
@@ -108,6 +114,14 @@ TEST(DraftPolicy, NeverCostsMoreThanTwoPercent) {
                 << row << " a row, " << guess << " a guess, " << rate << " come true, noise "
                 << noise << ", " << num_texts << " texts";
           }
+}
+
+TEST(DraftPolicy, NorInManyShortReplies) {
+  for (const double row : {0.1, 0.3, 1.0})
+    for (const double rate : {0.0, 0.3, 0.6})
+      for (const int reply_tokens : {20, 60})
+        EXPECT_GE(simulate({.row = row, .rate = rate, .reply_tokens = reply_tokens}).speed, 0.98)
+            << row << " a row, " << rate << " come true, " << reply_tokens << " tokens";
 }
 
 TEST(DraftPolicy, GainsWhereGuessesComeTrueAndRowsAreCheap) {

@@ -1,5 +1,5 @@
 // Scheduler and page pool under seeded random loads, with a fake model that notices any key that is
-// not the right one. PRONK_SIMULATIONS=100000 for the nightly run: a minute.
+// not the right one. PRONK_SIMULATIONS=100000 for the nightly run: two to three minutes.
 #include <gtest/gtest.h>
 
 #include <algorithm>
