@@ -128,7 +128,8 @@ Status Transfer::run_threads(int count, const std::function<Status()>& body) {
       ended.notify_one();
     });
   bool cancelled = false;
-  for (std::unique_lock lock(mutex); running > 0;) {
+  std::unique_lock lock(mutex);
+  while (running > 0) {
     ended.wait_for(lock, kPoll);
     lock.unlock();
     report(file_.what);
@@ -136,6 +137,7 @@ Status Transfer::run_threads(int count, const std::function<Status()>& body) {
       cancelled = stop_ = true;
     lock.lock();
   }
+  lock.unlock();
   threads.clear();  // joins
   if (cancelled) return error(Code::kCancelled, "stopped; the same pull goes on from here");
   if (failure) return std::move(*failure);

@@ -130,7 +130,8 @@ struct Packed<Q3_K> {
   static constexpr int kColumns = 256, kHeads[] = {offsetof(Q3_K, d)};
   static void arrange(const FourRows& rows, PartWriter out) {
     Words scales[3], crumbs[8][2], third[8];
-    for (int i = 0; i < 3; ++i) scales[i] = word_at(rows, offsetof(Q3_K, scales) + 4 * i);
+    for (int i = 0; i < 3; ++i)
+      scales[i] = word_at(rows, std::ptrdiff_t{offsetof(Q3_K, scales)} + 4 * i);
     out.put(scales, 3);
     read_crumbs(rows, offsetof(Q3_K, crumbs), crumbs);
     read_bits(rows, offsetof(Q3_K, third), third);
@@ -149,7 +150,7 @@ struct Packed<Q4_K> {
     words_at<4>(rows, 0, heads_and_scales);
     out.put(heads_and_scales + 1, 3);
     for (int pair = 0; pair < 4; ++pair) {
-      words_at<8>(rows, offsetof(Q4_K, nibbles) + 32 * pair, q);
+      words_at<8>(rows, std::ptrdiff_t{offsetof(Q4_K, nibbles)} + 32 * pair, q);
       split_nibbles(q, low, high);
       out.put(low, 4);
       out.put(high, 4);
@@ -166,7 +167,7 @@ struct Packed<Q5_K> {
     out.put(heads_and_scales + 1, 3);
     read_bits(rows, offsetof(Q5_K, fifth), fifth);
     for (int pair = 0; pair < 4; ++pair) {
-      words_at<8>(rows, offsetof(Q5_K, nibbles) + 32 * pair, q);
+      words_at<8>(rows, std::ptrdiff_t{offsetof(Q5_K, nibbles)} + 32 * pair, q);
       split_nibbles(q, low, high);
       const Words first[5] = {low[0], low[1], low[2], low[3], fifth[2 * pair]};
       const Words second[5] = {high[0], high[1], high[2], high[3], fifth[2 * pair + 1]};
@@ -187,7 +188,7 @@ struct Packed<Q6_K> {
     for (int i = 0; i < 4;
          ++i) {  // 32 bytes hold sub-blocks 4 (i / 2) + i % 2 and the next but one
       const int sub = i / 2 * 4 + i % 2;
-      words_at<8>(rows, offsetof(Q6_K, nibbles) + 32 * i, q);
+      words_at<8>(rows, std::ptrdiff_t{offsetof(Q6_K, nibbles)} + 32 * i, q);
       split_nibbles(q, nibbles[sub], nibbles[sub + 2]);
     }
     for (int sub = 0; sub < 8; ++sub) {
@@ -207,7 +208,7 @@ struct Packed<IQ4_XS> {
     out.put(&scales, 1);
     Words q[4];
     for (int sub = 0; sub < 8; ++sub) {
-      words_at<4>(rows, offsetof(IQ4_XS, nibbles) + 16 * sub, q);
+      words_at<4>(rows, std::ptrdiff_t{offsetof(IQ4_XS, nibbles)} + 16 * sub, q);
       out.put(q, 4);
     }
   }
