@@ -145,6 +145,26 @@ GenerationDefaults read_generation(const GgufFile& file) {
   return defaults;
 }
 
+// `general.*` that has no other place in a ModelSource; of types that descriptions have.
+Result<std::vector<Description>> read_descriptions(const GgufFile& file) {
+  constexpr std::string_view kElsewhere[] = {
+      "general.architecture", "general.name",      "general.license",
+      "general.alignment",    "general.file_type", "general.quantization_version"};
+  std::vector<Description> descriptions;
+  for (const auto& [key, value] : file.metadata()) {
+    if (!key.starts_with("general.") || key.starts_with("general.sampling.") ||
+        std::find(std::begin(kElsewhere), std::end(kElsewhere), key) != std::end(kElsewhere))
+      continue;
+    if (value.type == GgufType::kString)
+      descriptions.push_back({key, *PRONK_TRY(file.string(key))});
+    else if (value.type == GgufType::kArray && value.element == GgufType::kString)
+      descriptions.push_back({key, PRONK_TRY(file.strings(key))});
+    else if (value.type == GgufType::kU32)
+      descriptions.push_back({key, static_cast<std::uint32_t>(*PRONK_TRY(file.integer(key)))});
+  }
+  return descriptions;
+}
+
 Result<std::vector<ChatTemplateSource>> read_templates(const GgufFile& file) {
   std::vector<ChatTemplateSource> templates;
   if (auto text = PRONK_TRY(file.string("tokenizer.chat_template")))
@@ -338,6 +358,7 @@ Status read_gguf_files(std::span<const std::span<const std::byte>> files,
   source->tokenizer = PRONK_TRY(read_gguf_tokenizer(first, &source->notes));
   source->chat_templates = PRONK_TRY(read_templates(first));
   source->generation = read_generation(first);
+  source->descriptions = PRONK_TRY(read_descriptions(first));
   source->licence = PRONK_TRY(first.string("general.license")).value_or("");
 
   for (const GgufFile& file : parsed)

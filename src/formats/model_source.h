@@ -16,6 +16,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "base/file.h"
@@ -111,6 +112,13 @@ struct GenerationDefaults {
 };
 
 // Immutable once read; keeps the maps alive that its tensors point into.
+// What a GGUF says of itself beyond what is read here: author, description, tags, source, ...
+struct Description {
+  std::string key;  // "general.author"
+  std::variant<std::string, std::vector<std::string>, std::uint32_t> value;
+  bool operator==(const Description&) const = default;
+};
+
 struct ModelSource {
   std::filesystem::path path;
   std::string format;  // "GGUF v3", "Hugging Face", "Meta", "llama2.c v0", "pronk packed v1"
@@ -120,7 +128,8 @@ struct ModelSource {
   TokenizerSource tokenizer;
   std::vector<ChatTemplateSource> chat_templates;
   GenerationDefaults generation;
-  std::string licence;             // name or text, if the file says
+  std::string licence;                    // name or text, if the file says
+  std::vector<Description> descriptions;  // of a GGUF; carried to another
   std::vector<std::string> notes;  // what the reader passed over, for people ("ignored rope.freqs")
   std::vector<std::shared_ptr<const MappedFile>> files;
   std::vector<std::unique_ptr<std::byte[]>>

@@ -40,6 +40,17 @@ void add_config(const ModelSource& source, GgufWriter* out) {
   }
 }
 
+void add_descriptions(const std::vector<Description>& descriptions, GgufWriter* out) {
+  for (const Description& d : descriptions) {
+    if (const auto* text = std::get_if<std::string>(&d.value))
+      out->add(d.key, std::string_view(*text));
+    else if (const auto* texts = std::get_if<std::vector<std::string>>(&d.value))
+      out->add(d.key, std::span<const std::string>(*texts));
+    else
+      out->add(d.key, std::get<std::uint32_t>(d.value));
+  }
+}
+
 void add_generation(const GenerationDefaults& g, GgufWriter* out) {
   const auto real = [&](const char* key, const std::optional<double>& value) {
     if (value) out->add(key, static_cast<float>(*value));
@@ -125,6 +136,7 @@ Status write_gguf(const ModelSource& source, const WritePlan& plan,
   const LlamaConfig& config = source.config;
   GgufWriter head;
   add_config(source, &head);
+  add_descriptions(source.descriptions, &head);
   add_generation(source.generation, &head);
   add_tokenizer(PRONK_TRY(convertible_tokenizer(source)), &head);
   add_templates(source.chat_templates, &head);

@@ -98,6 +98,25 @@ TEST(Convert, CarriesWhatIsNotAWeight) {
   EXPECT_EQ(read(as_gguf)->chat_templates[1].name, "tool_use");
 }
 
+TEST(Convert, GgufKeepsWhatAGgufSaysOfItself) {
+  TempFolder folder("convert_descriptions");
+  const fs::path hf = write_hf(folder, make_synthetic({}), DType::kF16, "F16");
+  const auto source = std::const_pointer_cast<ModelSource>(read(hf));
+  source->descriptions = {{"general.author", "Ada"},
+                          {"general.base_model.count", std::uint32_t{1}},
+                          {"general.tags", std::vector<std::string>{"tiny", "test"}}};
+  WritePlan plan;
+  for (const auto& [name, tensor] : source->tensors) plan.tensors.push_back({&tensor, DType::kF32});
+  plan.encode = [](const OutputTensor& o, std::int64_t row, std::byte* out) -> Status {
+    o.tensor->read_row(row, reinterpret_cast<float*>(out));
+    return Ok{};
+  };
+  const fs::path first = folder.path() / "first.gguf", second = folder.path() / "second.gguf";
+  ASSERT_OK(write_gguf(*source, plan, first));
+  ASSERT_OK(convert(first, second));
+  EXPECT_EQ(read(second)->descriptions, source->descriptions);
+}
+
 TEST(Convert, WritesScaledRopeAsDivisorsAndBack) {
   const SyntheticModel model =
       make_synthetic({.model_dim = 256, .heads = 2});  // K = 128, as released
