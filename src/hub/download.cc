@@ -116,6 +116,7 @@ Status Transfer::run_threads(int count, const std::function<Status()>& body) {
   std::optional<Error> failure;
   int running = count;
   std::vector<std::jthread> threads;
+  threads.reserve(static_cast<std::size_t>(count));
   for (int i = 0; i < count; ++i)
     threads.emplace_back([&] {
       Status status = body();

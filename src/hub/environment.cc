@@ -49,7 +49,7 @@ void read_pip_conf(const std::filesystem::path& path,
     } else if (equals != content.npos) {
       std::string name = trim(std::string_view(content).substr(0, equals));
       std::replace(name.begin(), name.end(), '_', '-');
-      key = section + "." + name;
+      key = fmt::format("{}.{}", section, name);
       (*settings)[key] = trim(std::string_view(content).substr(equals + 1));
     }
   }
@@ -134,7 +134,7 @@ PipConfig pip_config() {
   std::map<std::string, std::string> settings;
   for (const std::filesystem::path& file : pip_conf_files()) read_pip_conf(file, &settings);
   const auto setting = [&](const char* variable, const std::string& key) {
-    if (const std::string value = env(variable); !value.empty()) return value;
+    if (std::string value = env(variable); !value.empty()) return value;
     for (const char* section : {"install.", "global."})
       if (const auto found = settings.find(section + key); found != settings.end())
         return found->second;

@@ -180,8 +180,10 @@ void mix_columns_int8(const AttendSplit& s, const AttendState& out, int row, int
   const auto* planes = (const uint8_t*)s.weights;
   Ints high[N][W], low[N][W];
   PRONK_UNROLL
-  for (int r = 0; r < N; ++r) PRONK_UNROLL
-  for (int w = 0; w < W; ++w) high[r][w] = low[r][w] = all_ints(0);
+  for (int r = 0; r < N; ++r) {
+    PRONK_UNROLL
+    for (int w = 0; w < W; ++w) high[r][w] = low[r][w] = all_ints(0);
+  }
   for (int begin = 0; begin < num_keys; begin += kPageKeys) {
     const int page = begin / kPageKeys;
     const bool last = begin + kPageKeys >= num_keys;

@@ -92,8 +92,10 @@ void mix_columns(const AttendSplit& s, const AttendState& out, int row, int colu
   const auto* weights = (const typename Terms::Factor*)s.weights;
   Lanes sums[N][W];
   PRONK_UNROLL
-  for (int r = 0; r < N; ++r) PRONK_UNROLL
-  for (int w = 0; w < W; ++w) sums[r][w] = all(0);
+  for (int r = 0; r < N; ++r) {
+    PRONK_UNROLL
+    for (int w = 0; w < W; ++w) sums[r][w] = all(0);
+  }
   for (int begin = 0; begin < num_keys; begin += kPageKeys) {
     const int page = begin / kPageKeys;
     const bool last = begin + kPageKeys >= num_keys;
