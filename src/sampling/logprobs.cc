@@ -22,6 +22,7 @@ std::vector<TokenLogprob> top_logprobs(std::span<const float> logits, double log
   }
   std::sort(best.begin(), best.end());
   std::vector<TokenLogprob> top;
+  top.reserve(best.size());
   for (const Place& place : best)
     top.push_back({place.id, static_cast<float>(-place.key - log_sum)});
   return top;

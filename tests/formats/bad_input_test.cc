@@ -87,7 +87,8 @@ std::vector<Case> cases() {
       {"safetensors", read_safetensors_string, safetensors(arrays_of(model, DType::kF32, "F32"))},
       {"pth", read_meta_string, meta_files(model, {}).shards[0]},
       {"llama2c v0", read_llama2c_string, llama2c(model, 0)},
-      {"llama2c v1", read_llama2c_string, llama2c(model, 1)}};
+      {"llama2c v1", read_llama2c_string, llama2c(model, 1)},
+      {"llama2c v2", read_llama2c_string, llama2c(model, 2)}};
 }
 
 TEST(BadInput, WholeFilesAreRead) {

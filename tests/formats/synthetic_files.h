@@ -320,16 +320,25 @@ inline std::string meta_params(const LlamaConfig& c) {
 inline std::string llama2c(const SyntheticModel& model, int version) {
   const LlamaConfig& c = model.config;
   std::string out;
-  if (version == 1) put<std::uint32_t>(&out, 0x616b3432), put<std::int32_t>(&out, 1);
+  if (version > 0) put<std::uint32_t>(&out, 0x616b3432), put<std::int32_t>(&out, version);
   const int vocab = version == 0 && !c.tied_output ? -c.vocab_size : c.vocab_size;
   const int context = 16;
   for (const int v :
        {c.model_dim, c.ffn_dim, c.num_layers, c.num_heads, c.num_kv_heads, vocab, context})
     put<std::int32_t>(&out, v);
-  if (version == 1) put<std::uint8_t>(&out, c.tied_output), out.resize(256);
+  constexpr int kGroup = 16;  // of version 2: that many int8, in a row of the file, have a scale
+  if (version > 0) put<std::uint8_t>(&out, c.tied_output);
+  if (version == 2) put<std::int32_t>(&out, kGroup);
+  if (version > 0) out.resize(256);
   const auto one = [&](const std::string& name, int heads = 0) {
-    const Matrix& m = model.tensors.at(name);
-    out += encode(heads ? interleave(m, heads) : m, DType::kF32);
+    const Matrix& stored = model.tensors.at(name);
+    const Matrix m = heads ? interleave(stored, heads) : stored;
+    if (version < 2 || m.rows == 1) {
+      out += encode(m, DType::kF32);
+      return;
+    }
+    for (const float value : m.values) out += static_cast<char>(value * 8);  // multiples of 1/8
+    for (std::size_t i = 0; i < m.values.size(); i += kGroup) put<float>(&out, 0.125f);
   };
   const auto all = [&](const std::string& name, int heads = 0) {
     for (int i = 0; i < c.num_layers; ++i)

@@ -87,22 +87,31 @@ TEST(HuggingFaceTwin, ManyFilesWithIndex) {
   expect_equal(**source, model);
 }
 
-// Values divided by a row's scale (fbgemm_fp8, compressed-tensors "channel") or the tensor's.
-void expect_hf_fp8_twin(bool per_row, const char* quantization, DType scale_type,
-                        const char* scale_name) {
-  const SyntheticModel model = make_synthetic(k8B);
+// Values divided by a scale for each `rows` x `columns` of a tensor (0: all of them).
+struct Fp8Scales {
+  std::int64_t rows, columns;
+  DType type;
+  const char *type_name, *suffix;
+};
+
+void expect_hf_fp8_twin(const Fp8Scales& s, const char* quantization) {
+  const SyntheticModel model = make_synthetic({.model_dim = 256, .ffn_dim = 160});
   std::vector<Array> arrays;
   for (Array a : arrays_of(model, DType::kBF16, "BF16")) {
     if (a.name.find("mlp.") != std::string::npos) {
       Matrix m = model.tensors.at(a.name);
-      Matrix scales{per_row ? m.rows : 1, 1, {}};
+      const std::int64_t rows = s.rows ? s.rows : m.rows,
+                         columns = s.columns ? s.columns : m.columns;
+      Matrix scales{(m.rows + rows - 1) / rows, (m.columns + columns - 1) / columns, {}};
       for (std::int64_t r = 0; r < m.rows; ++r)
         for (std::int64_t c = 0; c < m.columns; ++c)
-          m.values[static_cast<std::size_t>(r * m.columns + c)] /= fp8_scale(per_row ? r : 0);
-      for (std::int64_t r = 0; r < scales.rows; ++r) scales.values.push_back(fp8_scale(r));
+          m.values[static_cast<std::size_t>(r * m.columns + c)] /=
+              fp8_scale(r / rows * scales.columns + c / columns);
+      for (std::int64_t i = 0; i < scales.rows * scales.columns; ++i)
+        scales.values.push_back(fp8_scale(i));
       a.type = "F8_E4M3", a.bytes = encode(m, DType::kF8E4M3);
-      arrays.push_back({a.name + "_scale", scale_name, fmt::format("{},1", scales.rows),
-                        encode(scales, scale_type)});
+      arrays.push_back({a.name + s.suffix, s.type_name,
+                        fmt::format("{},{}", scales.rows, scales.columns), encode(scales, s.type)});
     }
     arrays.push_back(a);
   }
@@ -118,11 +127,15 @@ void expect_hf_fp8_twin(bool per_row, const char* quantization, DType scale_type
 }
 
 TEST(HuggingFaceTwin, FbgemmFp8) {
-  expect_hf_fp8_twin(true, R"({"quant_method":"fbgemm_fp8"})", DType::kF32, "F32");
+  expect_hf_fp8_twin({1, 0, DType::kF32, "F32", "_scale"}, R"({"quant_method":"fbgemm_fp8"})");
 }
 TEST(HuggingFaceTwin, CompressedTensorsPerTensor) {
-  expect_hf_fp8_twin(false, R"({"quant_method":"compressed-tensors","format":"float-quantized"})",
-                     DType::kBF16, "BF16");
+  expect_hf_fp8_twin({0, 0, DType::kBF16, "BF16", "_scale"},
+                     R"({"quant_method":"compressed-tensors","format":"float-quantized"})");
+}
+TEST(HuggingFaceTwin, Fp8Blocks) {
+  expect_hf_fp8_twin({128, 128, DType::kF32, "F32", "_scale_inv"},
+                     R"({"quant_method":"fp8","weight_block_size":[128,128]})");
 }
 
 TEST(GgufTwin, EveryLayer) {
@@ -158,9 +171,9 @@ TEST(GgufTwin, AnyFileOfASplitSet) {
   EXPECT_NE(missing.error().message.find("m-00002-of-00003.gguf"), std::string::npos);
 }
 
-TEST(Llama2cTwin, BothVersionsTiedAndNot) {
+TEST(Llama2cTwin, EveryVersionTiedAndNot) {
   for (const bool tied : {false, true})
-    for (const int version : {0, 1}) {
+    for (const int version : {0, 1, 2}) {
       const SyntheticModel model =
           make_synthetic({.ffn_dim = 43}, tied);  // no block size divides 43
       TempFolder folder("llama2c");
