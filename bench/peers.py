@@ -161,4 +161,5 @@ def main():
             print(f"| {pathlib.Path(path).name} | {name} | {cell('prefill_tps')} | {cell('decode_tps')} | {ratio('prefill_tps')} | {ratio('decode_tps')} |", flush=True)
 
 
-main()
+if __name__ == "__main__":
+    main()
