@@ -62,7 +62,7 @@ def read_control_tokens(path):
 
 def greedy(reference, pronk, prompt, control_tokens, precision):
     """How many greedy tokens agree, and whether a difference was a near-tie."""
-    ids = pronk.tokenize(prompt)
+    ids = pronk.tokenize(prompt, "--specials")  # as `run --raw` reads it
     out = reference.generate(torch.tensor([ids]), max_new_tokens=GREEDY_TOKENS, min_new_tokens=GREEDY_TOKENS, do_sample=False, eos_token_id=None,
                              output_logits=True, return_dict_in_generate=True)
     said = out.sequences[0, len(ids):].tolist()
@@ -82,7 +82,7 @@ def main():
     arguments = arguments.parse_args()
     pronk = Pronk(arguments.pronk, arguments.gguf)
     reference, control_tokens = reference_model(arguments.gguf), read_control_tokens(arguments.gguf)
-    prompts = [(p[:24].replace("\n", " "), pronk.tokenize(p)) for p in PROMPTS]
+    prompts = [(p[:24].replace("\n", " "), pronk.tokenize(p, "--specials")) for p in PROMPTS]
     prompts += [(pathlib.Path(f).name, pronk.tokenize(pathlib.Path(f).read_text(encoding="utf-8")[:20000])[:2000]) for f in arguments.long]
     worst, wrong_total, good = 0.0, 0, True
     with torch.no_grad():

@@ -14,8 +14,8 @@ class Pronk:
     def call(self, *arguments, text=b""):
         return subprocess.run([self.program, *arguments], input=text, capture_output=True, check=True).stdout
 
-    def tokenize(self, text):
-        return json.loads(self.call("tokenize", self.model, "--json", text=text.encode()))
+    def tokenize(self, text, *flags):
+        return json.loads(self.call("tokenize", self.model, "--json", *flags, text=text.encode()))
 
     def detokenize(self, ids):
         return self.call("detokenize", self.model, text=" ".join(map(str, ids)).encode())

@@ -20,7 +20,10 @@ bool is_set(const char* name) {
   return value && *value;
 }
 
-bool is_on(const char* name) { return is_set(name) && std::string_view(std::getenv(name)) != "0"; }
+bool is_on(const char* name) {
+  const char* value = std::getenv(name);
+  return value && *value && std::string_view(value) != "0";
+}
 
 bool terminal_is_dumb() {
   const char* term = std::getenv("TERM");

@@ -94,7 +94,7 @@ Status Repl::run() {
     }
     if (trimmed(text).empty()) continue;
     if (keep_history_) editor_.remember(text);
-    if (const Status status = answer(text); !status) {
+    if (Status status = answer(text); !status) {
       if (noted_signal() == SIGTERM || console_.output_failed()) return status;
       console_.warn(status.error().message);
     }

@@ -41,6 +41,7 @@ struct Timing {
 // Of sequence `s`: random.
 std::vector<TokenId> random_prompt(int num_tokens, int s, int vocab_size) {
   std::vector<TokenId> tokens;
+  tokens.reserve(static_cast<std::size_t>(num_tokens));
   for (int i = 0; i < num_tokens; ++i)
     tokens.push_back(static_cast<TokenId>(
         random_bits(static_cast<std::uint64_t>(s), static_cast<std::uint64_t>(i)) %
@@ -53,7 +54,8 @@ class Sequences {
  public:
   Sequences(Runner& runner, const Setup& setup, int vocab_size)
       : runner_(runner), setup_(setup), vocab_size_(vocab_size) {
-    pages_.resize(static_cast<std::size_t>(setup.pages_each() * setup.num_sequences));
+    pages_.resize(static_cast<std::size_t>(setup.pages_each()) *
+                  static_cast<std::size_t>(setup.num_sequences));
     std::iota(pages_.begin(), pages_.end(), 0);
     next_.resize(static_cast<std::size_t>(setup.num_sequences));
   }
@@ -87,6 +89,7 @@ class Sequences {
     std::vector<int> rows(next_.size());
     std::iota(rows.begin(), rows.end(), 0);
     std::vector<BatchSequence> sequences;
+    sequences.reserve(next_.size());
     for (int s = 0; s < setup_.num_sequences; ++s)
       sequences.push_back({s, 1, position, pages_of(s)});
     const Batch batch{next_, positions, sequences, rows};
@@ -149,6 +152,7 @@ Result<std::vector<Timing>> time_all(Console& console, Runner& runner, const Set
 
 double median_of(const std::vector<Timing>& timings, double Timing::*member) {
   std::vector<double> values;
+  values.reserve(timings.size());
   for (const Timing& timing : timings) values.push_back(timing.*member);
   return median(std::move(values));
 }

@@ -42,7 +42,6 @@ std::byte* Arena::take(std::int64_t size_bytes) {
   used_ += (size_bytes + 63) / 64 * 64;
   most_used_ = std::max(most_used_, used_);
   // Counting: nobody reads what is there, but two places are two addresses.
-  // NOLINTNEXTLINE(performance-no-int-to-ptr)
   if (!memory_.data()) return reinterpret_cast<std::byte*>(64 + begin);
   PRONK_CHECK(used_ <= memory_.size(), "a step takes no more than was planned");
   return memory_.data() + begin;

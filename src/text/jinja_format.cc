@@ -131,7 +131,7 @@ Result<Text> format_value(Runtime& run, const Value& value, const Spec& spec) {
     return run.fail(fmt::format("unknown format code '{}' for '{}'", spec.type, type_name(value)));
   Text text = PRONK_TRY(to_text(run, value));
   if (spec.precision >= 0) text = text.slice(0, char_offset(text.view(), spec.precision));
-  return sided(spec, "", std::move(text), '<');
+  return sided(spec, "", text, '<');
 }
 
 // ---- %
