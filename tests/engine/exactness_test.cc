@@ -4,6 +4,7 @@
 // CTest runs this file once for every instruction set (tests/CMakeLists.txt).
 #include <gtest/gtest.h>
 
+#include "engine/reading.h"
 #include "kernels/isa.h"
 #include "pronk/engine.h"
 #include "support.h"
@@ -53,28 +54,6 @@ std::vector<Way> all_ways() {
   return ways;
 }
 
-// What was picked, and the bits of the logits behind it: the logprobs of the best five hang on all.
-struct Reading {
-  std::vector<TokenId> tokens;
-  std::vector<float> logprobs;
-  bool operator==(const Reading&) const = default;
-};
-
-Reading read(Stream& stream) {
-  Reading r;
-  while (const auto event = stream.next()) {
-    if (event->error) ADD_FAILURE() << event->error->message;
-    if (!event->token) continue;
-    r.tokens.push_back(event->token->token);
-    r.logprobs.push_back(event->token->logprob);
-    for (const auto& [token, logprob] : event->token->top) {
-      r.tokens.push_back(token);
-      r.logprobs.push_back(logprob);
-    }
-  }
-  return r;
-}
-
 // 33 prompts of 1 to 90 tokens, some of which repeat themselves; greedy and sampled.
 std::vector<Prompt> prompts(const Model& model) {
   const std::string opening =
@@ -105,7 +84,7 @@ std::vector<Reading> read_all(Engine& engine, std::span<const Prompt> asked) {
     streams.push_back(std::move(*stream));
   }
   std::vector<Reading> readings;
-  for (Stream& stream : streams) readings.push_back(read(stream));
+  for (Stream& stream : streams) readings.push_back(reading_of(stream));
   return readings;
 }
 

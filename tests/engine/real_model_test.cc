@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "base/file.h"
+#include "engine/reading.h"
 #include "formats/model_source.h"
 #include "pronk/engine.h"
 #include "support.h"
@@ -11,23 +12,6 @@ namespace pronk {
 namespace {
 
 const std::filesystem::path kTiny = std::filesystem::path(PRONK_SOURCE_DIR) / "models/tiny.gguf";
-
-struct Reading {
-  std::vector<TokenId> tokens;
-  std::vector<float> logprobs;
-  bool operator==(const Reading&) const = default;
-};
-
-Reading read(Stream& stream) {
-  Reading r;
-  while (const auto event = stream.next()) {
-    if (event->error) ADD_FAILURE() << event->error->message;
-    if (!event->token) continue;
-    r.tokens.push_back(event->token->token);
-    r.logprobs.push_back(event->token->logprob);
-  }
-  return r;
-}
 
 std::vector<Prompt> prompts(const Model& model) {
   std::vector<Prompt> all;
@@ -72,7 +56,7 @@ TEST(RealModel, AModelThatDraftsForItselfIsRight) {
         streams.push_back(std::move(*stream));
       }
       for (std::size_t i = 0; i < streams.size(); ++i) {
-        const Reading r = read(streams[i]);
+        const Reading r = reading_of(streams[i]);
         if (speculate == Speculate::kOff)
           plain.push_back(r);
         else
@@ -128,7 +112,7 @@ TEST(RealModel, Stories260kTellsItsGoldStory) {
   p.sampling.temperature = 0;
   auto stream = (*engine)->submit(p);
   ASSERT_OK(stream);
-  EXPECT_EQ(read(*stream).tokens, want);
+  EXPECT_EQ(reading_of(*stream).tokens, want);
 }
 
 TEST(RealModel, AContextBeyondTheModelsIsRefusedWithBothNumbers) {
