@@ -42,23 +42,31 @@ Status read_single_file(const fs::path& path, const ReadOptions& options, ModelS
   return error(Code::kUnsupported, describe(path));
 }
 
-// The only model file of a folder: one GGUF, the first of one split set, or one llama2.c file.
+// A GGUF, of a split set the first; a llama2.c file.
+bool is_model_name(const std::string& name) {
+  const std::size_t part = name.find("-of-");
+  const bool is_later_part =
+      part != std::string::npos && part >= 5 && name.substr(part - 5, 5) != "00001";
+  return (name.ends_with(".gguf") && !is_later_part) ||
+         (name.ends_with(".bin") && !name.starts_with("tok"));
+}
+
+// The only model file of a folder. A packed file is mostly a copy of what lies beside it, and so
+// counts where there is nothing else.
 Result<fs::path> only_file(const fs::path& folder) {
-  std::set<fs::path> found;
+  std::set<fs::path> models, packed;
   std::error_code failure;
   for (const auto& entry : fs::directory_iterator(folder, failure)) {
     const std::string name = entry.path().filename().string();
-    const std::size_t part = name.find("-of-");
-    const bool is_later_part =
-        part != std::string::npos && part >= 5 && name.substr(part - 5, 5) != "00001";
-    const bool is_llama2c_file = name.ends_with(".bin") && !name.starts_with("tok");
-    if ((name.ends_with(".gguf") && !is_later_part) || is_llama2c_file) found.insert(entry.path());
+    if (is_model_name(name)) models.insert(entry.path());
+    if (name.ends_with(".pronk")) packed.insert(entry.path());
   }
+  const std::set<fs::path>& found = models.empty() ? packed : models;
   if (found.size() == 1) return *found.begin();
   if (found.empty())
-    return error(
-        Code::kNotFound,
-        "the folder holds no config.json, params.json, .gguf or .bin; give a model's folder");
+    return error(Code::kNotFound,
+                 "the folder holds no config.json, params.json, .gguf, .bin or .pronk; give a "
+                 "model's folder");
   return error(Code::kInvalidArgument,
                fmt::format("the folder holds {} models; give one of them, such as '{}'",
                            found.size(), found.begin()->filename().string()));

@@ -1,6 +1,7 @@
 // Packed files: what they say of a model is said back without loss; bad ones are one clear line.
 #include "formats/packed_file.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -59,7 +60,7 @@ class PackedFile : public ::testing::Test {
     path_ = fs::temp_directory_path() / ("pronk_packed_file_" + std::to_string(::getpid()));
     fs::remove(path_);
   }
-  void TearDown() override { fs::remove(path_); }
+  void TearDown() override { fs::remove_all(path_); }
 
   std::string packed_bytes() {
     EXPECT_OK(write_packed(full_source(model_, file_), path_));
@@ -114,6 +115,26 @@ TEST_F(PackedFile, SaysEverythingBack) {
   EXPECT_EQ(s.generation.do_sample, false);
   EXPECT_EQ(s.licence, before.licence);
   expect_same_tokenizer(*read_tokenizer(path_), before.tokenizer);
+}
+
+TEST_F(PackedFile, IsTheModelOfAFolderThatHoldsNoOther) {
+  const fs::path& folder = path_;
+  fs::create_directory(folder);
+  EXPECT_EQ(read_model(folder).error().code, Code::kNotFound);
+  ASSERT_OK(write_packed(full_source(model_, file_), folder / "tiny.pronk"));
+  const auto packed = read_model(folder);
+  ASSERT_OK(packed);
+  EXPECT_EQ((*packed)->format, "pronk packed v1");
+  expect_same_tokenizer(*read_tokenizer(folder), full_source(model_, file_).tokenizer);
+
+  ASSERT_OK(write_packed(full_source(model_, file_), folder / "another.pronk"));
+  EXPECT_THAT(read_model(folder).error().message,
+              ::testing::HasSubstr("2 models; give one of them"));
+
+  ASSERT_OK(write_file(folder / "tiny.gguf", file_));
+  const auto original = read_model(folder);
+  ASSERT_OK(original);
+  EXPECT_EQ((*original)->format, "GGUF v3") << "a copy is not asked for by its folder";
 }
 
 TEST_F(PackedFile, AbsentThingsStayAbsent) {
