@@ -107,8 +107,10 @@ void Candidates::shorten_to(std::size_t n) {
   ids_.resize(n);
   list_.resize(n);
   logits_ = list_;
-  max_ = vector_kernels().largest(list_.data(), length(list_));
+  find_max();
 }
+
+void Candidates::find_max() { max_ = vector_kernels().largest(logits_.data(), length(logits_)); }
 
 Place kth_largest(std::span<const float> values, std::size_t k) {
   // Those that beat the k best so far are gathered; whenever twice k have come together, the better

@@ -1,6 +1,7 @@
 // The tokens that are still in the draw, and the few operations that every sampler is made of.
 #pragma once
 #include <cstddef>
+#include <limits>
 #include <span>
 #include <vector>
 
@@ -65,8 +66,19 @@ class Candidates {
     shorten_to(n);
   }
   void make_list();
+  // The same, of keep(logit, id); a row stays one, with the others banned: for where most stay.
+  template <class Keep>
+  void keep_most_if(Keep keep) {
+    if (is_list_) return keep_if([&](std::size_t i) { return keep(logits_[i], ids_[i]); });
+    float* const row = logits_.data();
+    const auto size = static_cast<TokenId>(logits_.size());
+    for (TokenId id = 0; id < size; ++id) row[id] = keep(row[id], id) ? row[id] : kBanned;
+    find_max();
+  }
 
  private:
+  static constexpr float kBanned = -std::numeric_limits<float>::infinity();
+  void find_max();
   void shorten_to(std::size_t n);
 
   bool is_list_ = false;

@@ -1,5 +1,7 @@
 #include "sampling/filters.h"
 
+#include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 
@@ -10,6 +12,78 @@ namespace {
 float bar_of(const Candidates& c, double weight) {
   constexpr double kRounding = 1e-3;
   return static_cast<float>(c.max_logit() + std::log(weight) - kRounding);
+}
+
+// sum weight_i (logit_i - max), floats within a stretch of sixteen lanes and doubles across them.
+double sum_below_max(const Candidates& c, std::span<const float> weights) {
+  constexpr std::size_t kLanes = 16, kStretch = 1024;
+  constexpr float kLeast = -100;  // weighs nothing; -infinity times nothing would be NaN
+  const std::span<const float> logits = c.logits();
+  double sum = 0;
+  for (std::size_t begin = 0; begin < logits.size(); begin += kStretch) {
+    const std::size_t end = std::min(begin + kStretch, logits.size());
+    std::array<float, kLanes> lanes{};
+    const auto add = [&](std::size_t i, std::size_t lane) {
+      lanes[lane] += weights[i] * std::max(kLeast, logits[i] - c.max_logit());
+    };
+    std::size_t i = begin;
+    for (; i + kLanes <= end; i += kLanes)
+      for (std::size_t lane = 0; lane < kLanes; ++lane) add(i + lane, lane);
+    for (; i < end; ++i) add(i, 0);
+    for (const float lane : lanes) sum += lane;
+  }
+  return sum;
+}
+
+// Distances of logits from a center, in ranges of equal width; the last one has no end.
+class Ranges {
+ public:
+  static constexpr std::size_t kNum = 1024;
+  explicit Ranges(float center) : center_(center) {}
+  float key(float logit) const { return std::fabs(center_ - logit); }
+  // Its whole part is the range.
+  float place(float logit) const { return std::min(key(logit) * kPerUnit, float{kNum - 1}); }
+
+ private:
+  static constexpr float kPerUnit = 64;
+  float center_;
+};
+
+// As place_of_mass, in the order of distance from `center`: the range in which the mass is reached
+// first, so that only what lies in it has to be put in order.
+Place nearest_of_mass(const Candidates& c, std::span<const float> weights, float center,
+                      double target) {
+  constexpr std::size_t kLanes = 16;
+  const Ranges ranges(center);
+  const std::span<const float> logits = c.logits();
+  std::array<std::array<double, Ranges::kNum>, 2> mass{};  // two: neighbours are often alike
+  for (std::size_t i = 0; i < logits.size(); ++i)
+    mass[i % 2][static_cast<std::size_t>(ranges.place(logits[i]))] += weights[i];
+
+  std::size_t range = 0, last_used = 0;
+  double before = 0;
+  for (std::size_t i = 0; i < Ranges::kNum; ++i)
+    if (mass[0][i] + mass[1][i] > 0) last_used = i;
+  for (; range < last_used && before + mass[0][range] + mass[1][range] < target; ++range)
+    before += mass[0][range] + mass[1][range];
+
+  std::vector<Weighted> items;
+  const auto is_inside = [&, least = static_cast<float>(range)](std::size_t i) {
+    const float place = ranges.place(logits[i]);
+    return (place >= least) & (place < least + 1);
+  };
+  for (std::size_t begin = 0; begin < logits.size(); begin += kLanes) {
+    const std::size_t end = std::min(begin + kLanes, logits.size());
+    unsigned num_inside = kLanes;
+    if (end - begin == kLanes) {
+      num_inside = 0;
+      for (std::size_t lane = 0; lane < kLanes; ++lane) num_inside += is_inside(begin + lane);
+    }
+    if (num_inside == 0) continue;
+    for (std::size_t i = begin; i < end; ++i)
+      if (is_inside(i)) items.push_back({{ranges.key(logits[i]), c.id(i)}, weights[i]});
+  }
+  return place_of_mass(items, target - before);
 }
 
 }  // namespace
@@ -23,22 +97,16 @@ void keep_top_k(Candidates& c, int k) {
 }
 
 void keep_typical(Candidates& c, double p) {
-  c.make_list();
-  const std::span<const float> logits = c.logits(), weights = c.weights();
+  const std::span<const float> weights = c.weights();
   const double total = c.total_weight();
-  // ln p_i = logit_i - max - ln total;  H = -sum p_i ln p_i
-  const double max = c.max_logit();
-  const double log_total = std::log(total);
-  double entropy = log_total;
-  for (std::size_t i = 0; i < c.size(); ++i) entropy -= weights[i] / total * (logits[i] - max);
-  const double offset = max + log_total - entropy;  // |-ln p_i - H| = |offset - logit_i|
-
-  std::vector<Weighted> items(c.size());
-  const auto key = [&](float logit) { return static_cast<float>(std::fabs(offset - logit)); };
-  for (std::size_t i = 0; i < c.size(); ++i) items[i] = {{key(logits[i]), c.id(i)}, weights[i]};
+  // ln p_i = logit_i - max - ln total;  H = -sum p_i ln p_i;  |-ln p_i - H| = |center - logit_i|
+  const auto center = static_cast<float>(c.max_logit() + sum_below_max(c, weights) / total);
   const double more_than_p = std::nextafter(p, 2.0);
-  const Place last = place_of_mass(items, more_than_p * total);
-  c.keep_if([&](std::size_t i) { return !(last < Place{key(logits[i]), c.id(i)}); });
+  const Place last = nearest_of_mass(c, weights, center, more_than_p * total);
+  c.keep_most_if([center, last](float logit, TokenId id) {
+    const float key = std::fabs(center - logit);
+    return (key < last.key) | ((key == last.key) & (id <= last.id));
+  });
 }
 
 void keep_top_p(Candidates& c, double p) {
