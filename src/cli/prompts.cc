@@ -50,10 +50,15 @@ Result<std::int64_t> template_now(const Options& options) {
   for (const char* form : {"%Y-%m-%d", "%d %b %Y"}) {
     std::tm day{};
     const char* end = ::strptime(date->c_str(), form, &day);
-    if (end && *end == '\0') return std::int64_t{::timegm(&day)};
+    if (!end || *end != '\0') continue;
+    const int written_day = day.tm_mday;
+    const std::int64_t seconds = ::timegm(&day);  // turns 30 February into 1 March
+    if (day.tm_mday == written_day) return seconds;
   }
   return error(Code::kInvalidArgument,
-               fmt::format("--date '{}': needs a day such as 2024-07-26 or '26 Jul 2024'", *date));
+               fmt::format("--date '{}': needs a day of the calendar, such as 2024-07-26 or "
+                           "'26 Jul 2024'",
+                           *date));
 }
 
 }  // namespace pronk::cli

@@ -84,6 +84,7 @@ Process::Process(const std::vector<std::string>& args, const Setting& setting) {
       ::dup2(setting.stdout_path.empty() ? out[1] : ::open(setting.stdout_path.c_str(), O_WRONLY),
              STDOUT_FILENO);
       ::dup2(err[1], STDERR_FILENO);
+      if (setting.closed_fd >= 0) ::close(setting.closed_fd);
     }
     ::signal(SIGPIPE, SIG_DFL);
     ::execve(argv[0], argv.data(), envp.data());

@@ -13,6 +13,7 @@ namespace pronk::e2e {
 struct Setting {
   std::map<std::string, std::string> environment;  // beside a clean one
   std::string stdout_path;                         // "/dev/full"; empty: a pipe
+  int closed_fd = -1;                              // a standard file that it starts without
   bool terminal = false;                           // stdin, stdout and stderr are one new terminal
 };
 

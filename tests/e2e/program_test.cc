@@ -1,6 +1,7 @@
 // What holds for every verb: usage errors, exit codes, colours, the store.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include "e2e/process.h"
 #include "support.h"
@@ -31,6 +32,17 @@ TEST(Program, UsageErrorsAreExitTwo) {
   }
   EXPECT_THAT(run_pronk({"lsit"}).err, HasSubstr("did you mean 'list'?"));
   EXPECT_THAT(run_pronk({"list", "--jsno"}).err, HasSubstr("did you mean '--json'?"));
+}
+
+TEST(Program, AClosedStdoutIsAnErrorAndAClosedStderrIsNone) {
+  const Outcome no_stdout =
+      run_pronk({"help"}, "", {.environment = {}, .stdout_path = {}, .closed_fd = STDOUT_FILENO});
+  EXPECT_EQ(no_stdout.status, 1);
+  EXPECT_THAT(no_stdout.err, HasSubstr("Bad file descriptor"));
+  const Outcome no_stderr =
+      run_pronk({"help"}, "", {.environment = {}, .stdout_path = {}, .closed_fd = STDERR_FILENO});
+  EXPECT_EQ(no_stderr.status, 0);
+  EXPECT_THAT(no_stderr.out, HasSubstr("pronk"));
 }
 
 TEST(Program, HelpIsTheResult) {

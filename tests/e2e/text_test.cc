@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <unistd.h>
 
 #include <cstring>
 #include <fstream>
@@ -106,6 +107,16 @@ TEST_F(WithModel, AClosedPipeEndsItQuietly) {
   const Outcome outcome = process.wait();
   EXPECT_EQ(outcome.status, 128 + SIGPIPE);
   EXPECT_THAT(outcome.err, IsEmpty());
+}
+
+TEST_F(WithModel, AClosedStdinIsEmpty) {
+  const Setting closed = {.environment = {}, .stdout_path = {}, .closed_fd = STDIN_FILENO};
+  const std::vector<std::string> args = {"run", model_, "-p",     "Once upon", "--raw",
+                                         "-n",  "4",    "--temp", "0"};
+  const Outcome outcome = run_pronk(args, "", closed);
+  EXPECT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_EQ(outcome.out, run_pronk(args).out);
+  EXPECT_EQ(run_pronk({"tokenize", model_, "--json"}, "", closed).out, "[]\n");
 }
 
 TEST_F(WithModel, AFullDiskIsExitFive) {
@@ -473,6 +484,17 @@ TEST(Template, DatesAreThatOfTheFlag) {
       {"template", jinja_file("{{ strftime_now('%d %b %Y') }}"), "--json", "--date", "2024-07-26"},
       "{}");
   EXPECT_EQ(outcome.out, "26 Jul 2024") << outcome.err;
+}
+
+TEST(Template, ADayThatTheMonthLacksIsRefused) {
+  const std::string file = jinja_file("{{ strftime_now('%d %b %Y') }}");
+  const auto dated = [&](const char* date) {
+    return run_pronk({"template", file, "--json", "--date", date}, "{}");
+  };
+  EXPECT_EQ(dated("2024-02-29").out, "29 Feb 2024");
+  EXPECT_EQ(dated("31 Dec 2024").out, "31 Dec 2024");
+  for (const char* date : {"2024-02-30", "2023-02-29", "31 Apr 2024", "2024-13-01"})
+    expect_error(dated(date), 2, std::string("--date '") + date + "'");
 }
 
 }  // namespace
