@@ -1,5 +1,6 @@
 #include "base/thread_pool.h"
 
+#include <algorithm>
 #include <chrono>
 
 #if defined(__x86_64__)
@@ -47,7 +48,20 @@ void ThreadPool::Signal::wait_while(std::uint32_t old) {
   num_sleeping_.fetch_sub(1, std::memory_order_relaxed);
 }
 
-ThreadPool::ThreadPool(int num_threads) {
+std::optional<int> ThreadPool::Range::take(bool first) {
+  std::uint64_t items = items_.load(std::memory_order_acquire);
+  for (;;) {
+    const auto begin = static_cast<std::uint32_t>(items >> 32),
+               end = static_cast<std::uint32_t>(items);
+    if (begin >= end) return std::nullopt;
+    const std::uint64_t left = first ? pack(begin + 1, end) : pack(begin, end - 1);
+    if (items_.compare_exchange_weak(items, left, std::memory_order_acquire))
+      return static_cast<int>(first ? begin : end - 1);
+  }
+}
+
+ThreadPool::ThreadPool(int num_threads)
+    : ranges_(static_cast<std::size_t>(std::max(1, num_threads))) {
   for (int i = 1; i < num_threads; ++i) workers_.emplace_back([this, i] { work(i); });
 }
 
@@ -64,10 +78,12 @@ void ThreadPool::run(int num_items, const std::function<void(int, int)>& body) {
     return;
   }
   body_ = &body;
-  num_items_ = num_items;
   num_done_.reset();
-  const std::uint64_t epoch = epoch_.value() + std::uint64_t{1};
-  left_.store(epoch << 32 | static_cast<std::uint32_t>(num_items), std::memory_order_release);
+  const auto num_ranges = static_cast<std::int64_t>(ranges_.size());
+  for (std::int64_t r = 0; r < num_ranges; ++r)
+    ranges_[static_cast<std::size_t>(r)].set(
+        static_cast<std::uint32_t>(num_items * r / num_ranges),
+        static_cast<std::uint32_t>(num_items * (r + 1) / num_ranges));
   epoch_.add(1);
   take_items(0);
   const auto all = static_cast<std::uint32_t>(num_items);
@@ -76,13 +92,14 @@ void ThreadPool::run(int num_items, const std::function<void(int, int)>& body) {
 
 void ThreadPool::take_items(int thread) {
   std::uint32_t num_taken = 0;
-  std::uint64_t left = left_.load(std::memory_order_acquire);
-  while (const auto num_left = static_cast<std::uint32_t>(left)) {
-    if (!left_.compare_exchange_weak(left, left - 1, std::memory_order_acquire)) continue;
-    (*body_)(num_items_ - static_cast<int>(num_left), thread);
+  const auto do_item = [&](int item) {
+    (*body_)(item, thread);
     ++num_taken;
-    left = left_.load(std::memory_order_acquire);
-  }
+  };
+  const auto own = static_cast<std::size_t>(thread);
+  while (const auto item = ranges_[own].take_first()) do_item(*item);
+  for (std::size_t i = 1; i < ranges_.size(); ++i)
+    while (const auto item = ranges_[(own + i) % ranges_.size()].take_last()) do_item(*item);
   if (num_taken > 0) num_done_.add(num_taken);
 }
 

@@ -1,8 +1,10 @@
-// A fixed team of threads that takes a loop's iterations from one counter.
+// A fixed team of threads that share a loop's iterations: each has a range of its own, and who is
+// done takes from the others' ends.
 #pragma once
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <thread>
 #include <vector>
 
@@ -25,8 +27,9 @@ class ThreadPool {
   int num_threads() const { return static_cast<int>(workers_.size()) + 1; }
 
   // Calls body(item, thread) once for every item in [0, num_items), each on some thread in [0,
-  // num_threads), begun in rising order; returns when all are done. Which thread takes which item
-  // is left to chance: results must not depend on it.
+  // num_threads); returns when all are done. A thread takes neighbours, in rising order, so that
+  // what it reads is one stream. Which thread takes which item is left to chance: results must not
+  // depend on it.
   void run(int num_items, const std::function<void(int item, int thread)>& body);
 
  private:
@@ -47,12 +50,29 @@ class ThreadPool {
   void work(int thread);
   void take_items(int thread);
 
-  // The items not yet taken, below the number of the operation that they belong to: so that a
-  // worker which comes late never takes an item for that of another operation.
-  alignas(64) std::atomic<std::uint64_t> left_{0};
+  // The items of one thread that nobody has taken yet. It takes the first, others take the last. A
+  // value read long ago does no harm: it is only exchanged if those items are there now, and they
+  // are then the present operation's.
+  class alignas(64) Range {
+   public:
+    void set(std::uint32_t begin, std::uint32_t end) {
+      items_.store(pack(begin, end), std::memory_order_release);
+    }
+    std::optional<int> take_first() { return take(true); }
+    std::optional<int> take_last() { return take(false); }
+
+   private:
+    static std::uint64_t pack(std::uint32_t begin, std::uint32_t end) {
+      return std::uint64_t{begin} << 32 | end;
+    }
+    std::optional<int> take(bool first);
+
+    std::atomic<std::uint64_t> items_{0};  // begin and end, in halves
+  };
+
+  std::vector<Range> ranges_;  // by thread
   // Of the operation; read only by who has taken one of its items, before it says so by num_done_.
   const std::function<void(int, int)>* body_ = nullptr;
-  int num_items_ = 0;
   alignas(64) Signal num_done_;  // items
   alignas(64) Signal epoch_;     // of the operation; one more at the end
   std::atomic<bool> stop_{false};

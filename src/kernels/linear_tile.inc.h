@@ -163,10 +163,9 @@ PRONK_INLINE void fold_block(const uint8_t* block, int sub,
   }
 }
 
-// Groups first_group.. of the panel times kTokens tokens; y[t · y_stride + 16 g + row].
 // How far ahead of the products a panel is asked for from memory. The last panel of a matrix asks
 // for what lies behind it, which costs nothing where nothing is.
-constexpr int64_t kPrefetchBytes = 2048;
+constexpr int64_t kPrefetchBytes = 3072;
 
 template <int kBytes>
 PRONK_INLINE void prefetch(const uint8_t* p) {
@@ -174,6 +173,7 @@ PRONK_INLINE void prefetch(const uint8_t* p) {
   for (int i = 0; i < kBytes; i += 64) __builtin_prefetch(p + kPrefetchBytes + i, 0, 2);
 }
 
+// Groups first_group.. of the panel times kTokens tokens; y[t · y_stride + 16 g + row].
 template <class F, int kGroups, int kTokens>
 void multiply_tile(const uint8_t* panel, int first_group, const TileInput& in, int num_rows,
                    float* y, int64_t y_stride) {
@@ -186,11 +186,13 @@ void multiply_tile(const uint8_t* panel, int first_group, const TileInput& in, i
   const int num_blocks = static_cast<int>(in.num_blocks);
   for (int b = 0; b < num_blocks; b += F::kSubBlocks, panel += F::kBytes) {
     typename F::Head heads[kGroups];
-    if (first_group == 0) prefetch<F::kBytes>(panel);
     PRONK_UNROLL
     for (int g = 0; g < kGroups; ++g) heads[g] = F::read_head(panel, first_group + g);
-    for (int sub = 0; sub < F::kSubBlocks; ++sub)
+    for (int sub = 0; sub < F::kSubBlocks; ++sub) {
+      if (first_group == 0)
+        prefetch<F::kBytes / F::kSubBlocks>(panel + sub * (F::kBytes / F::kSubBlocks));
       fold_block<F>(panel, sub, heads, first_group, in, b + sub, out);
+    }
   }
   PRONK_UNROLL
   for (int g = 0; g < kGroups; ++g) {

@@ -7,11 +7,13 @@
 namespace pronk {
 namespace {
 
-// Panels that a thread takes together: memory gives a long run of bytes faster than many short
-// ones, but every thread should come back for work a few times, in case its neighbours are slow.
-int panels_per_run(const Linear& w, int num_threads) {
-  constexpr std::int64_t kRunBytes = 256 << 10, kRunsEach = 4;
-  const std::int64_t fair = w.num_panels() / (kRunsEach * num_threads);
+// Panels that a thread takes together: many tokens go over them while they are in its cache; but
+// every thread should come back for work a few times, in case its neighbours are slow, and the
+// fewer the tokens, the shorter may be what one does while the others wait.
+int panels_per_run(const Linear& w, int num_threads, bool one_tile) {
+  constexpr std::int64_t kRunBytes = 256 << 10;
+  const std::int64_t runs_each = one_tile ? 16 : 4;
+  const std::int64_t fair = w.num_panels() / (runs_each * num_threads);
   return static_cast<int>(
       std::clamp<std::int64_t>(kRunBytes / w.panel_bytes(), 1, std::max<std::int64_t>(1, fair)));
 }
@@ -58,7 +60,7 @@ Tensor CpuOps::linear(Tensor x, const Linear& w) {
   };
   if (w.packed_type) {
     const int num_panels = static_cast<int>(w.num_panels());
-    const int run = panels_per_run(w, pool_.num_threads()),
+    const int run = panels_per_run(w, pool_.num_threads(), a.num_tiles() == 1),
               tiles = tiles_per_pass(x.columns, a.tile_tokens);
     const auto item = [&](int i, int) {
       for (int t = 0; t < a.num_tiles(); t += tiles)
