@@ -14,9 +14,17 @@
 namespace pronk::cli {
 namespace {
 
-// Of the machine's limit, what the kernels reach on long rows (docs/kernels.md): an expectation,
-// not a bound.
-constexpr double kPrefillShare = 0.6, kDecodeShare = 0.8;
+// Of the machine's limits, what whole models reached (docs/kernels.md, "Shares of the limits"): an
+// expectation, not a bound.
+struct Shares {
+  double prefill, decode;
+};
+
+Shares usual_shares(std::string_view isa, kernels::ActivationKind kind) {
+  if (isa == "avx512_amx" && kind == kernels::ActivationKind::kInt8) return {0.05, 0.8};
+  if (isa.starts_with("avx512")) return {0.3, 0.8};
+  return {0.17, 0.55};
+}
 
 struct Expectation {
   double prefill_tps = 0, decode_tps = 0;
@@ -24,9 +32,10 @@ struct Expectation {
 
 Expectation expect(const PlanReport& report, int num_prefill, kernels::ActivationKind kind,
                    const kernels::Peaks& limits) {
+  const Shares shares = usual_shares(kernels::table().name, kind);
   return {
-      .prefill_tps = kPrefillShare * num_prefill / bound_of(report.prefill, kind, limits).seconds,
-      .decode_tps = kDecodeShare / bound_of(report.decode, kind, limits).seconds};
+      .prefill_tps = shares.prefill * num_prefill / bound_of(report.prefill, kind, limits).seconds,
+      .decode_tps = shares.decode / bound_of(report.decode, kind, limits).seconds};
 }
 
 json::object to_json(const PlanReport& r, const kernels::Peaks& limits, const Expectation& e) {
@@ -49,7 +58,7 @@ json::object to_json(const PlanReport& r, const kernels::Peaks& limits, const Ex
 }
 
 std::string for_people(const Console& console, const PlanReport& r, const kernels::Peaks& limits,
-                       const Expectation& e) {
+                       const Expectation& e, int num_prefill) {
   const std::vector<std::vector<std::string>> rows = {
       {"weights", format_bytes(r.weight_bytes)},
       {"KV cache", fmt::format("{}, {} tokens of {} each", format_bytes(r.kv_bytes), r.context,
@@ -62,8 +71,9 @@ std::string for_people(const Console& console, const PlanReport& r, const kernel
                               kernels::table().name,
                               format_bytes(static_cast<std::int64_t>(limits.read_bytes_per_s)),
                               limits.int8_ops_per_s / 1e12, limits.f32_ops_per_s / 1e12)},
-      {"prompt", fmt::format("about {:.0f} tokens/s", e.prefill_tps)},
-      {"reply", fmt::format("about {:.1f} tokens/s", e.decode_tps)}};
+      {"prompt", fmt::format("about {:.0f} tokens/s for the first {}", e.prefill_tps, num_prefill)},
+      {"reply", fmt::format("about {:.1f} tokens/s at the end of {} tokens of context",
+                            e.decode_tps, r.context)}};
   return format_table(rows) +
          (r.fits() ? console.paint(Style::kGreen, "it fits")
                    : console.paint(Style::kYellow, "it does not fit")) +
@@ -87,7 +97,8 @@ Status run(Context& context) {
              main_activation_kind(*source, plan_options.precision), limits);
   context.console.print(options.flag("json")
                             ? json::serialize(to_json(report, limits, expectation)) + "\n"
-                            : for_people(context.console, report, limits, expectation));
+                            : for_people(context.console, report, limits, expectation,
+                                         plan_options.max_batch_tokens));
   return Ok{};
 }
 
