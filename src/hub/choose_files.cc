@@ -56,6 +56,21 @@ Choice with_licences(std::vector<std::string> files, std::string entry,
   return {std::move(files), std::move(entry)};
 }
 
+// A quantization was asked for; weights of another kind under its name would be a lie.
+Error no_gguf_at_all(const Source& source, const std::vector<std::string>& names) {
+  std::vector<std::string_view> kinds;
+  for (const std::string_view kind : {".safetensors", ".pth", ".bin"})
+    if (std::any_of(names.begin(), names.end(),
+                    [&](const std::string& name) { return name.ends_with(kind); }))
+      kinds.push_back(kind);
+  return error(Code::kNotFound,
+               fmt::format("'{}' has no .gguf, so none for '{}'; its weights are {}; leave ':{}' "
+                           "away, or name a repository with GGUF files",
+                           source.place, source.quant,
+                           kinds.empty() ? "not there" : fmt::format("{}", fmt::join(kinds, ", ")),
+                           source.quant));
+}
+
 Result<Choice> choose_gguf(const Source& source, const std::vector<std::string>& names) {
   std::set<std::string> stems;
   for (const std::string& name : names)
@@ -144,7 +159,10 @@ Result<Choice> choose_files(const Source& source, const std::vector<std::string>
     return choose_gguf(only, parts);
   }
   const bool gguf = has([](const std::string& name) { return name.ends_with(".gguf"); });
-  if (gguf && !source.quant.empty()) return choose_gguf(source, names);
+  if (!source.quant.empty()) {
+    if (!gguf) return no_gguf_at_all(source, names);
+    return choose_gguf(source, names);
+  }
   if (has([](const std::string& name) { return in_root(name) && name.ends_with(".safetensors"); }))
     return choose_safetensors(names);
   if (gguf) return choose_gguf(source, names);

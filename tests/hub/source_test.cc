@@ -112,6 +112,17 @@ TEST(ChooseFiles, FindsAQuantizationWithAllItsParts) {
   EXPECT_THAT(missing.error().message, HasSubstr("m-Q4_K_S"));
 }
 
+TEST(ChooseFiles, AQuantizationIsNeverAnotherFormat) {
+  for (const auto& [name, kind] :
+       {std::pair("model.safetensors", ".safetensors"), std::pair("consolidated.00.pth", ".pth"),
+        std::pair("README.md", "not there")}) {
+    const auto choice = choose_files(parsed("o/n:Q4_0"), {"config.json", name});
+    ASSERT_FALSE(choice.has_value()) << name;
+    EXPECT_EQ(choice.error().code, Code::kNotFound);
+    EXPECT_THAT(choice.error().message, HasSubstr(kind));
+  }
+}
+
 TEST(ChooseFiles, TakesMetasLayoutAndRefusesWhatNobodyReads) {
   const auto meta = choose_files(
       parsed("o/n"),
