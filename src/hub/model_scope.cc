@@ -61,9 +61,7 @@ Result<FetchPlan> plan_url(const Source& source) {
   FetchPlan plan;
   plan.how_to_get_access = "the server wants a name and password: https://NAME:PASSWORD@host/...";
   plan.entry = source.file;
-  plan.files.push_back({source.file, source.place, -1, sha256_digest(source.sha256)});
-  if (!source.sha256.empty() && plan.files[0].digest.kind == Digest::Kind::kNone)
-    return error(Code::kInvalidArgument, "the URL's #sha256= is not 64 hexadecimal digits");
+  plan.files.push_back({source.file, source.place, -1, {}});
   return plan;
 }
 

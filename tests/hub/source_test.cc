@@ -64,6 +64,48 @@ TEST(Source, RefusesWhatLeadsOutOfTheStore) {
     EXPECT_FALSE(parse_source(name).has_value()) << name;
 }
 
+TEST(Source, AChecksumIsOfOneFile) {
+  const std::string hex = std::string(62, '0') + "aF";
+  for (const std::string url :
+       {"https://host/m.gguf", "https://huggingface.co/org/name/resolve/main/m.gguf"}) {
+    EXPECT_EQ(parsed(url + "#sha256=" + hex).sha256, std::string(62, '0') + "af");
+    EXPECT_EQ(parsed(url).sha256, "");
+    for (const std::string& bad :
+         {std::string(), std::string("00"), std::string(64, 'g'), hex + "0", hex.substr(1)}) {
+      const Result<Source> source = parse_source(url + "#sha256=" + bad);
+      ASSERT_FALSE(source.has_value()) << url << " " << bad;
+      EXPECT_EQ(source.error().code, Code::kInvalidArgument);
+      EXPECT_THAT(source.error().message, HasSubstr("64 hexadecimal digits"));
+    }
+  }
+  const Result<Source> page = parse_source("https://huggingface.co/org/name#sha256=" + hex);
+  ASSERT_FALSE(page.has_value());
+  EXPECT_EQ(page.error().code, Code::kInvalidArgument);
+  EXPECT_THAT(page.error().message, HasSubstr("/resolve/main/FILE"));
+}
+
+TEST(Source, OnlyPagesOfTheHubAreRepositories) {
+  for (const char* url :
+       {"https://huggingface.co/acme/sm/model.safetensors", "https://huggingface.co/m.gguf",
+        "https://huggingface.co/acme/sm/raw/main/m.gguf"}) {
+    EXPECT_EQ(parsed(url).kind, SourceKind::kUrl) << url;
+    EXPECT_EQ(parsed(url).place, url);
+  }
+  for (const char* url :
+       {"https://hf.co/acme/sm", "https://hf.co/acme/sm/", "http://huggingface.co/acme/sm/tree",
+        "https://huggingface.co/acme/sm/tree/main"})
+    EXPECT_EQ(parsed(url).canonical(), "hf://acme/sm") << url;
+}
+
+TEST(Source, SaysWhichSchemesItSpeaks) {
+  for (const char* name : {"ftp://x/y.gguf", "file:///x/y.gguf", "s3://bucket/key", "://x"}) {
+    const Result<Source> source = parse_source(name);
+    ASSERT_FALSE(source.has_value()) << name;
+    EXPECT_EQ(source.error().code, Code::kInvalidArgument);
+    EXPECT_THAT(source.error().message, HasSubstr("http://, https://, hf:// or ms://")) << name;
+  }
+}
+
 TEST(Source, SuggestsTheNearestName) {
   const Result<Source> source = parse_source("smollm:135m");
   ASSERT_FALSE(source.has_value());
