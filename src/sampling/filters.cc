@@ -99,6 +99,7 @@ void keep_top_k(Candidates& c, int k) {
 void keep_typical(Candidates& c, double p) {
   const std::span<const float> weights = c.weights();
   const double total = c.total_weight();
+  if (!std::isfinite(total)) return;  // an infinite logit: nothing is typical
   // ln p_i = logit_i - max - ln total;  H = -sum p_i ln p_i;  |-ln p_i - H| = |center - logit_i|
   const auto center = static_cast<float>(c.max_logit() + sum_below_max(c, weights) / total);
   const double more_than_p = std::nextafter(p, 2.0);

@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cmath>
+#include <limits>
 
 #include "sampling/logprobs.h"
 #include "twins.h"
@@ -93,6 +94,14 @@ TEST(Filters, AtLeastOneIsLeftAtTheLowestSetting) {
   EXPECT_EQ(left(keep_top_p, 0.0), likeliest);
   EXPECT_EQ(left(keep_min_p, 1.0), likeliest);
   EXPECT_EQ(left(keep_mirostat, -3), likeliest);
+}
+
+TEST(Filters, AnInfiniteLogitLeavesTypicalNothingToChoose) {
+  std::vector<float> logits(100, 1.0f);
+  logits[7] = std::numeric_limits<float>::infinity();
+  Row row(logits);
+  keep_typical(row.c, 0.5);
+  EXPECT_EQ(row.ids().size(), logits.size());
 }
 
 TEST(Filters, EqualLogitsAreTakenByLowerId) {
