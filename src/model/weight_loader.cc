@@ -31,9 +31,6 @@ const TensorSource& find_tensor(const ModelSource& source, const std::string& na
   return found->second;
 }
 
-// Every tensor begins with a cache line.
-std::int64_t whole_lines(std::int64_t bytes) { return (bytes + 63) / 64 * 64; }
-
 // FP8 with scales has no packed kernel: its values, times their scales, are packed as BF16.
 DType packed_type_of(const TensorSource& t) { return t.has_scales() ? DType::kBF16 : t.dtype; }
 
@@ -48,14 +45,15 @@ class Loader {
   // Memory for what will be packed, all in one piece: apart, each tensor's ends would lie in pages
   // of 4 KiB, which are read slower than those of 2 MiB.
   Status reserve(LlamaWeights& weights) {
-    std::int64_t bytes = 0;
+    Arena counted = Arena::counting();
     const auto count = [&](const auto& w) {
       if constexpr (requires { w.packed_type; })
         if (w.packed_type && !is_packed(w, find_tensor(source_, w.name)))
-          bytes += whole_lines(w.packed_bytes());
+          counted.take(w.packed_bytes());
     };
     weights.for_each_tensor(count);
-    memory_ = std::make_shared<Memory>(PRONK_TRY_IN("load weights", Memory::zeroed(bytes)));
+    arena_ =
+        std::make_shared<Arena>(PRONK_TRY_IN("load weights", Arena::of_bytes(counted.most_used())));
     return Ok{};
   }
 
@@ -85,9 +83,7 @@ class Loader {
   }
 
   void pack(Linear& w, const TensorSource& t) {
-    std::byte* panels = memory_->data() + used_;
-    used_ += whole_lines(w.packed_bytes());
-    PRONK_CHECK(used_ <= memory_->size(), "reserve() counted every tensor that is packed");
+    std::byte* panels = arena_->take(w.packed_bytes());
     const std::int64_t num_items = (w.num_panels() + kPanelsPerItem - 1) / kPanelsPerItem;
     const auto item = [&](int i, int thread) {
       const std::int64_t begin = std::int64_t{i} * kPanelsPerItem,
@@ -99,7 +95,7 @@ class Loader {
     };
     pool_.run(static_cast<int>(num_items), std::ref(item));
     forget_rows(t, 0, t.rows);  // the pages where items met
-    w.panels = {memory_, panels};
+    w.panels = {arena_, panels};
   }
 
   // Lets the mapped pages of these rows go; a permutation stays within a head, so a few pages may
@@ -160,8 +156,7 @@ class Loader {
   const LoadOptions& options_;
   ThreadPool& pool_;
   std::vector<PanelScratch> scratch_;
-  std::shared_ptr<Memory> memory_;  // of all packed tensors, which share it
-  std::int64_t used_ = 0;
+  std::shared_ptr<Arena> arena_;  // holds all packed tensors, which share it
   std::int64_t done_ = 0;
 };
 
