@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "pronk/model.h"
@@ -31,6 +32,9 @@ struct EngineOptions {
   Speculate speculate = Speculate::kOff;
   std::shared_ptr<const Model> draft_model = {};  // has the model's tokenizer
   bool speculate_always = false;                  // even where it was measured not to pay
+  // Takes about a second at start to find out what the machine does at most, and up to 1 GiB while
+  // it lasts: PhaseStats then says how much of that is reached.
+  bool measure_limits = false;
 };
 
 struct Prompt {
@@ -75,11 +79,29 @@ class Stream {
   std::shared_ptr<EventQueue> events_;
 };
 
+// Reading prompts, or writing replies. A step that does both counts for each by its tokens.
+struct PhaseStats {
+  double seconds = 0;  // of steps; for replies also of guessing
+  // With EngineOptions::measure_limits. A multiply and an add are two operations; bytes are those
+  // read from weights and cache.
+  std::int64_t operations = 0, bytes = 0;
+  // The least that its steps take on this machine: of those that its memory bounds, and of those
+  // that its multipliers bound.
+  double memory_bound_seconds = 0, compute_bound_seconds = 0;
+
+  double least_seconds() const { return memory_bound_seconds + compute_bound_seconds; }
+  double percent_of_limit() const { return seconds > 0 ? 100 * least_seconds() / seconds : 0; }
+  // What bounds most of it: "memory" or "compute".
+  std::string_view limited_by() const {
+    return memory_bound_seconds >= compute_bound_seconds ? "memory" : "compute";
+  }
+};
+
 struct EngineStats {
   std::int64_t prompt_tokens = 0, generated_tokens = 0, cached_tokens = 0, steps = 0,
                preemptions = 0;
   std::int64_t drafted_tokens = 0, accepted_tokens = 0;  // guesses verified, and those come true
-  double prefill_seconds = 0, decode_seconds = 0;
+  PhaseStats prefill, decode;
   int running = 0, waiting = 0, pages_total = 0, pages_free = 0;
 };
 

@@ -131,7 +131,10 @@ Status Repl::answer(const std::string& message) {
     console_.note(why + "; /clear begins anew");
   if (prompt.sampling.num_logprobs >= 0)
     console_.raw_note(format_logprobs(*reply, engine_.model().tokenizer()));
-  if (options_.flag("verbose")) say(format_timings(*reply));
+  if (options_.flag("verbose")) {
+    say(format_timings(*reply));
+    console_.raw_note(format_stats(engine_.stats()));
+  }
   if (noted_signal() == SIGINT) forget_signal();  // it stopped the reply, not the chat
   if (noted_signal()) return error(Code::kCancelled, "chat: ended by a signal");
   return Ok{};

@@ -35,6 +35,18 @@ std::string format_timings(const Reply& reply) {
   return text;
 }
 
+std::string format_stats(const EngineStats& stats) {
+  std::string text;
+  if (stats.prefill.least_seconds() > 0)
+    text += fmt::format("prompt {:.0f} % of the {} limit, reply {:.0f} % of the {} limit\n",
+                        stats.prefill.percent_of_limit(), stats.prefill.limited_by(),
+                        stats.decode.percent_of_limit(), stats.decode.limited_by());
+  if (stats.drafted_tokens > 0)
+    text += fmt::format("{} of {} drafted tokens accepted, {} steps\n", stats.accepted_tokens,
+                        stats.drafted_tokens, stats.steps);
+  return text;
+}
+
 std::string format_logprobs(const Reply& reply, const Tokenizer& tokenizer) {
   std::string text;
   for (const Picked& picked : reply.tokens) {

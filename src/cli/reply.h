@@ -13,6 +13,9 @@ Result<Reply> stream_reply(Console& console, Engine& engine, Prompt prompt);
 
 // "12 prompt tokens, 34 tokens in 1.20 s: first after 0.20 s, then 28.3 tokens/s"
 std::string format_timings(const Reply& reply);
+// What an engine has done so far: "prompt 61 % of the compute limit, reply 92 % of the memory
+// limit" where it knows the limits, and a line about drafts where there were any.
+std::string format_stats(const EngineStats& stats);
 // A line for every token: its logprob and text, and the likeliest ones.
 std::string format_logprobs(const Reply& reply, const Tokenizer& tokenizer);
 // Why the reply ends where nobody wished it to: the context is full. Else empty.

@@ -2,12 +2,12 @@
 #include <fmt/format.h>
 
 #include "base/system.h"
-#include "cli/calibrate.h"
 #include "cli/models.h"
 #include "cli/progress.h"
 #include "cli/verbs.h"
 #include "formats/model_source.h"
 #include "kernels/isa.h"
+#include "model/limits.h"
 #include "model/plan.h"
 #include "text/json.h"
 
@@ -21,21 +21,19 @@ struct Shares {
 };
 
 Shares usual_shares(std::string_view isa, kernels::ActivationKind kind) {
-  if (isa == "avx512_amx" && kind == kernels::ActivationKind::kInt8) return {0.05, 0.8};
-  if (isa.starts_with("avx512")) return {0.3, 0.8};
-  return {0.17, 0.55};
+  if (isa == "avx512_amx" && kind == kernels::ActivationKind::kInt8) return {0.05, 0.65};
+  if (isa.starts_with("avx512")) return {0.3, 0.6};
+  return {0.2, 0.45};
 }
 
 struct Expectation {
   double prefill_tps = 0, decode_tps = 0;
 };
 
-Expectation expect(const PlanReport& report, int num_prefill, kernels::ActivationKind kind,
-                   const kernels::Peaks& limits) {
-  const Shares shares = usual_shares(kernels::table().name, kind);
-  return {
-      .prefill_tps = shares.prefill * num_prefill / bound_of(report.prefill, kind, limits).seconds,
-      .decode_tps = shares.decode / bound_of(report.decode, kind, limits).seconds};
+Expectation expect(const PlanReport& report, int num_prefill, const kernels::Peaks& limits) {
+  const Shares shares = usual_shares(kernels::table().name, main_kind(report.prefill));
+  return {.prefill_tps = shares.prefill * num_prefill / bound_of(report.prefill, limits).seconds,
+          .decode_tps = shares.decode / bound_of(report.decode, limits).seconds};
 }
 
 json::object to_json(const PlanReport& r, const kernels::Peaks& limits, const Expectation& e) {
@@ -91,10 +89,9 @@ Status run(Context& context) {
   plan_options.num_threads = asked > 0 ? asked : num_usable_cores();
   plan_options.context = static_cast<int>(options.integer("ctx-size"));
   const PlanReport report = PRONK_TRY(plan(*source, plan_options));
-  const kernels::Peaks limits = measure_machine(plan_options.num_threads);
-  const Expectation expectation =
-      expect(report, plan_options.max_batch_tokens,
-             main_activation_kind(*source, plan_options.precision), limits);
+  const kernels::Peaks limits =
+      PRONK_TRY(measure_machine(plan_options.num_threads, report.decode.bytes()));
+  const Expectation expectation = expect(report, plan_options.max_batch_tokens, limits);
   context.console.print(options.flag("json")
                             ? json::serialize(to_json(report, limits, expectation)) + "\n"
                             : for_people(context.console, report, limits, expectation,

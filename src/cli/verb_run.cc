@@ -47,6 +47,7 @@ Result<std::unique_ptr<Engine>> start_engine(Context& context,
   engine_options.max_batch_tokens = static_cast<int>(options.integer("max-batch-tokens"));
   engine_options.cache_type = PRONK_TRY(cache_type_of(options));
   engine_options.prefix_cache = options.flag("prefix-cache");
+  engine_options.measure_limits = options.flag("verbose");
   PRONK_TRY(apply_speculate(context, &engine_options));
   std::unique_ptr<Engine> engine = PRONK_TRY(Engine::start(model, engine_options));
   context.console.note(fmt::format("{}: context {} tokens, {} threads, {}", options.argument(0),
@@ -91,9 +92,7 @@ Status reply_once(Context& context, Engine& engine, const std::string& text) {
   if (logprobs) console.raw_note(format_logprobs(reply, model.tokenizer()));
   if (options.flag("verbose")) {
     console.raw_note(format_timings(reply) + "\n");
-    if (const EngineStats stats = engine.stats(); stats.drafted_tokens > 0)
-      console.raw_note(fmt::format("{} of {} drafted tokens accepted, {} steps\n",
-                                   stats.accepted_tokens, stats.drafted_tokens, stats.steps));
+    console.raw_note(format_stats(engine.stats()));
   }
   return Ok{};
 }
@@ -169,7 +168,8 @@ const Verb kRunVerb = {
             .help = "logprobs of each token and N others, on stderr",
             .min = -1,
             .max = 100},
-           {.name = "verbose", .help = "timings on stderr"},
+           {.name = "verbose",
+            .help = "timings on stderr, and of which limit; the machine is measured for a second"},
            {.name = "history",
             .fallback = "true",
             .help = "keep the chat's input lines (--no-history)"}}},

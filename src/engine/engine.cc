@@ -13,6 +13,7 @@
 #include "engine/gather.h"
 #include "engine/page_pool.h"
 #include "engine/parts.h"
+#include "engine/phase_stats.h"
 #include "engine/reply.h"
 #include "engine/scheduler.h"
 #include "engine/speculation.h"
@@ -165,7 +166,7 @@ int Engine::Impl::settle(std::span<const Share> shares, std::span<float> logits)
   std::vector<ReplySequence*> growing;
   for (std::size_t i = 0; i < completed.size(); ++i)
     if (hand_out(completed[i], std::move(picks[i]))) growing.push_back(&reply_of(completed[i]));
-  stats.decode_seconds += speculation.draft(growing);
+  stats.decode.seconds += speculation.draft(growing);
   return num_tokens;
 }
 
@@ -189,16 +190,20 @@ bool Engine::Impl::hand_out(const Share& share, ReplySequence::Picks picks) {
   return !picks.error;
 }
 
-// A step's time belongs to prompts and replies by their rows.
+// A step's time and work belong to prompts and replies by their rows.
 void Engine::Impl::account(std::span<const Share> shares, double seconds) {
   int num_prompt = 0, num_decoded = 0;
   for (const Share& share : shares)
     (reply_of(share).reads_prompt() ? num_prompt : num_decoded) += share.num_tokens;
-  const double of_prompts = seconds * num_prompt / (num_prompt + num_decoded);
+  const double of_prompts = static_cast<double>(num_prompt) / (num_prompt + num_decoded);
   ++stats.steps;
   stats.prompt_tokens += num_prompt;
-  stats.prefill_seconds += of_prompts;
-  stats.decode_seconds += seconds - of_prompts;
+  stats.prefill.seconds += of_prompts * seconds;
+  stats.decode.seconds += (1 - of_prompts) * seconds;
+  if (!parts.peaks) return;
+  const StepCost cost = parts.runner->cost(gathered.batch());
+  if (num_prompt > 0) add_step(stats.prefill, cost, *parts.peaks, of_prompts);
+  if (num_decoded > 0) add_step(stats.decode, cost, *parts.peaks, 1 - of_prompts);
 }
 
 void Engine::Impl::end(ReplySequence& reply, FinishReason reason, std::optional<Error> error) {

@@ -7,6 +7,7 @@
 #include "engine/capacity.h"
 #include "engine/drafter.h"
 #include "engine/scheduler.h"
+#include "kernels/calibrate.h"
 #include "model/runner.h"
 #include "pronk/engine.h"
 #include "pronk/tokenizer.h"
@@ -18,8 +19,9 @@ struct EngineParts {
   int vocab_size = 0;
   Capacity capacity;
   std::optional<Tokenizer> tokenizer;
-  std::shared_ptr<const Model> model;  // none where the runner needs none
-  std::unique_ptr<Drafter> drafter;    // none: no speculation
+  std::shared_ptr<const Model> model;   // none where the runner needs none
+  std::unique_ptr<Drafter> drafter;     // none: no speculation
+  std::optional<kernels::Peaks> peaks;  // none: steps are not compared with them
   EngineOptions options;
 };
 

@@ -8,6 +8,7 @@
 #include "engine/ngram_drafter.h"
 #include "engine/parts.h"
 #include "formats/llama_config.h"
+#include "model/limits.h"
 #include "model/plan.h"
 
 namespace pronk {
@@ -82,6 +83,8 @@ Result<std::unique_ptr<Engine>> Engine::start(std::shared_ptr<const Model> model
   parts.runner = PRONK_TRY(make_cpu_runner(model, runner));
   if (options.speculate == Speculate::kNgram) parts.drafter = std::make_unique<NgramDrafter>();
   if (draft) parts.drafter = PRONK_TRY(make_model_drafter(*model, draft, runner, parts));
+  if (options.measure_limits)
+    parts.peaks = PRONK_TRY_IN("start", measure_machine(runner.num_threads, model->weight_bytes()));
   parts.vocab_size = model->config().vocab_size;
   if (model->has_tokenizer()) parts.tokenizer = model->tokenizer();
   parts.model = std::move(model);

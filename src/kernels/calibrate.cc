@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <atomic>
 #include <cstring>
-#include <memory>
 #include <numeric>
 #include <vector>
 
@@ -45,17 +44,20 @@ double best_rate(int num_threads, const OnAllThreads& on_all_threads, double sec
   return best;
 }
 
-double read_rate(const LinearKernels& linear, int num_threads, const OnAllThreads& on_all_threads) {
-  constexpr std::int64_t kBytes = 256 << 20, kPiece = 4 << 20;
-  const std::int64_t share = kBytes / num_threads / kPiece * kPiece;
+double read_rate(const LinearKernels& linear, int num_threads, const OnAllThreads& on_all_threads,
+                 std::span<std::byte> memory) {
+  constexpr std::int64_t kPiece = 4 << 20;
+  const std::int64_t share =
+      static_cast<std::int64_t>(memory.size()) / num_threads / kPiece * kPiece;
   if (share == 0) return 0;
-  const std::unique_ptr<char[]> memory(new char[kBytes]);
-  std::memset(memory.get(), 1, kBytes);  // its pages are there, and not all the same zero page
+  on_all_threads([&](int thread) {  // so that its pages are there, and not all the same zero page
+    std::memset(memory.data() + thread * share, 1, static_cast<std::size_t>(share));
+  });
   std::vector<std::int64_t> places(static_cast<std::size_t>(num_threads));
   std::atomic<std::int32_t> sink{0};
   return best_rate(num_threads, on_all_threads, kReadSeconds, [&](int thread) {
     std::int64_t& place = places[static_cast<std::size_t>(thread)];
-    sink += linear.probe_read(memory.get() + thread * share + place, kPiece);
+    sink += linear.probe_read(memory.data() + thread * share + place, kPiece);
     place = (place + kPiece) % share;
     return static_cast<double>(kPiece);
   });
@@ -75,13 +77,14 @@ double Peaks::ops_per_s(ActivationKind kind) const {
   return f32_ops_per_s;
 }
 
-Peaks measure_peaks(const KernelTable& table, int num_threads, const OnAllThreads& on_all_threads) {
+Peaks measure_peaks(const KernelTable& table, int num_threads, const OnAllThreads& on_all_threads,
+                    std::span<std::byte> memory) {
   constexpr std::int64_t kRounds = 20'000;
   const LinearKernels& linear = table.linear;
   const auto rate = [&](double (*probe)(std::int64_t)) {
     return best_rate(num_threads, on_all_threads, kOpsSeconds, [&](int) { return probe(kRounds); });
   };
-  return {.read_bytes_per_s = read_rate(linear, num_threads, on_all_threads),
+  return {.read_bytes_per_s = read_rate(linear, num_threads, on_all_threads, memory),
           .int8_ops_per_s = rate(linear.probe_int8),
           .bf16_ops_per_s = rate(linear.probe_bf16),
           .f32_ops_per_s = rate(linear.probe_f32)};

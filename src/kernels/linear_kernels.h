@@ -94,7 +94,7 @@ struct LinearKernels {
   double (*probe_int8)(int64_t rounds);
   double (*probe_bf16)(int64_t rounds);  // of fp32 products where there are no bf16 ones
   double (*probe_f32)(int64_t rounds);
-  // Reads `bytes` (a multiple of 256) once.
+  // Reads `bytes` (a multiple of 1024) once, as fast as memory gives them.
   int32_t (*probe_read)(const void* memory, int64_t bytes);
 };
 

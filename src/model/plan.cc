@@ -14,7 +14,15 @@
 namespace pronk {
 namespace {
 
-// One sequence's `num_tokens` from `start`, counted.
+PlanOps count_step(const LlamaConfig& c, const LlamaWeights& weights, const KvShape& shape,
+                   int num_threads, const Batch& batch) {
+  PlanOps op(kernels::table().linear, num_threads);
+  op.begin_step(static_cast<int>(batch.tokens.size()), c.head_dim);
+  forward(op, c, weights, batch, KvCache::counting(shape));
+  return op;
+}
+
+// The same of one sequence's `num_tokens` from `start`.
 PlanOps count_step(const LlamaConfig& c, const LlamaWeights& weights, const KvShape& shape,
                    int num_threads, int start, int num_tokens, int num_logit_rows) {
   const std::vector<TokenId> tokens(static_cast<std::size_t>(num_tokens));
@@ -22,10 +30,7 @@ PlanOps count_step(const LlamaConfig& c, const LlamaWeights& weights, const KvSh
   std::iota(positions.begin(), positions.end(), start);
   const std::vector<int> rows(static_cast<std::size_t>(num_logit_rows), num_tokens - 1);
   const BatchSequence sequence{0, num_tokens, start, {}};
-  PlanOps op(kernels::table().linear, num_threads);
-  op.begin_step(num_tokens, c.head_dim);
-  forward(op, c, weights, Batch{tokens, positions, {&sequence, 1}, rows}, KvCache::counting(shape));
-  return op;
+  return count_step(c, weights, shape, num_threads, Batch{tokens, positions, {&sequence, 1}, rows});
 }
 
 // A tenth is left to the rest of the machine.
@@ -50,6 +55,11 @@ Result<KvShape> kv_shape(const LlamaConfig& c, Precision precision, CacheType ty
     shape.type = kernels::KvType::kBF16Wide;
   }
   return shape;
+}
+
+StepCost step_cost(const LlamaConfig& c, const LlamaWeights& weights, const KvShape& shape,
+                   int num_threads, const Batch& batch) {
+  return count_step(c, weights, shape, num_threads, batch).cost();
 }
 
 std::int64_t step_arena_bytes(const LlamaConfig& c, const LlamaWeights& weights,

@@ -45,6 +45,8 @@ Result<PlanReport> plan(const ModelSource& source, const PlanOptions& options = 
 // Errors: kInvalidArgument when an int8 cache cannot hold such heads.
 Result<KvShape> kv_shape(const LlamaConfig& config, Precision precision,
                          CacheType type = CacheType::kBF16);
+StepCost step_cost(const LlamaConfig& config, const LlamaWeights& weights, const KvShape& shape,
+                   int num_threads, const Batch& batch);
 std::int64_t step_arena_bytes(const LlamaConfig& config, const LlamaWeights& weights,
                               const KvShape& shape, int num_threads, int max_batch_tokens,
                               int max_logit_rows);

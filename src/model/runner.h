@@ -6,6 +6,7 @@
 #include <string>
 
 #include "ops/batch.h"
+#include "ops/plan_ops.h"
 #include "pronk/model.h"
 #include "pronk/result.h"
 
@@ -33,6 +34,8 @@ class Runner {
   virtual Status check(const Batch& batch, std::span<const float> logits) = 0;
   // Page `to` of the KV cache becomes what `from` is.
   virtual void copy_page(int from, int to) = 0;
+  // What a step of this batch computes and reads.
+  virtual StepCost cost(const Batch& batch) const = 0;
   virtual std::string_view isa() const = 0;  // of the kernels in use: "avx512_vnni_bf16"
   virtual int num_threads() const = 0;
 };

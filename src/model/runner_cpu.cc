@@ -49,6 +49,9 @@ class CpuRunner final : public Runner {
                              first_nan(batch)));
   }
   void copy_page(int from, int to) override { kv_.copy_page(from, to); }
+  StepCost cost(const Batch& batch) const override {
+    return step_cost(model_->config(), model_->weights(), kv_.shape(), num_threads(), batch);
+  }
   std::string_view isa() const override { return kernels::table().name; }
   int num_threads() const override { return pool_.num_threads(); }
 

@@ -2,19 +2,41 @@
 
 namespace pronk {
 
+using kernels::ActivationKind;
+
+namespace {
+
+// What keys and values of a cache are multiplied as.
+ActivationKind kind_of(kernels::KvType type) {
+  switch (type) {
+    case kernels::KvType::kBF16:
+      return ActivationKind::kBF16;
+    case kernels::KvType::kInt8:
+      return ActivationKind::kInt8;
+    case kernels::KvType::kF32:
+    case kernels::KvType::kBF16Wide:
+      return ActivationKind::kF32;
+  }
+  return ActivationKind::kF32;
+}
+
+}  // namespace
+
 Tensor PlanOps::embed(const Linear& w, std::span<const TokenId> tokens) {
   return memory_.take_residuals(static_cast<int>(tokens.size()), w.columns);
 }
 
 Tensor PlanOps::linear(Tensor x, const Linear& w) {
   const Tensor y = memory_.take(x.rows, w.rows);
-  cost_.flops += 2 * std::int64_t{x.rows} * w.rows * w.columns;
+  const ActivationKind kind =
+      w.packed_type ? kernels_.activation_kind[static_cast<std::size_t>(*w.packed_type)]
+                    : ActivationKind::kF32;
+  count_flops(kind, 2 * std::int64_t{x.rows} * w.rows * w.columns);
+  memory_.prepare(x, kind);
   if (w.packed_type) {
-    memory_.prepare(x, kernels_.activation_kind[static_cast<std::size_t>(*w.packed_type)]);
     cost_.weight_bytes += w.packed_bytes();
     return y;
   }
-  memory_.prepare(x, kernels::ActivationKind::kF32);
   cost_.weight_bytes += std::int64_t{w.rows} * row_bytes(DType::kF32, w.columns);
   ArenaScope scope(arena_);
   memory_.take_panel_buffers(w.columns);
@@ -24,7 +46,7 @@ Tensor PlanOps::linear(Tensor x, const Linear& w) {
 Tensor PlanOps::attend(Tensor q, Tensor, Tensor, const Batch& batch, KvLayer kv) {
   for (const BatchSequence& s : batch.sequences) {
     for (int t = 0; t < s.num_rows; ++t)
-      cost_.flops += 4 * (std::int64_t{s.start} + t + 1) * q.columns;
+      count_flops(kind_of(kv.shape.type), 4 * (std::int64_t{s.start} + t + 1) * q.columns);
     cost_.kv_bytes += (std::int64_t{s.start} + s.num_rows) * kv.shape.head_bytes() / kKvPageTokens *
                       kv.shape.num_kv_heads;
   }

@@ -1,6 +1,7 @@
 // The operations of ops.h, only counted: shapes, bytes of memory, FLOPs, bytes read. Weights need
 // no values yet.
 #pragma once
+#include <array>
 #include <cstdint>
 #include <span>
 
@@ -10,9 +11,14 @@
 namespace pronk {
 
 struct StepCost {
-  std::int64_t flops = 0;         // a multiply and an add are two
+  // By what is multiplied (kernels::ActivationKind); a multiply and an add are two, of two planes
+  // one counts.
+  std::array<std::int64_t, 3> flops_of = {};
   std::int64_t weight_bytes = 0;  // read from the weights, once a step
   std::int64_t kv_bytes = 0;      // read from the cache
+
+  std::int64_t flops() const { return flops_of[0] + flops_of[1] + flops_of[2]; }
+  std::int64_t bytes() const { return weight_bytes + kv_bytes; }
 };
 
 // One step. Takes from its own counting arena through the same StepMemory as CpuOps does.
@@ -38,6 +44,10 @@ class PlanOps {
   StepMemory::Layer enter_layer(int) { return StepMemory::Layer(memory_); }
 
  private:
+  void count_flops(kernels::ActivationKind kind, std::int64_t flops) {
+    cost_.flops_of[static_cast<std::size_t>(kind)] += flops;
+  }
+
   const kernels::LinearKernels& kernels_;
   Arena arena_;
   StepMemory memory_;

@@ -7,6 +7,7 @@
 
 #include "base/file.h"
 #include "cli/prompts.h"
+#include "cli/reply.h"
 #include "cli/sampling_options.h"
 #include "cli/verbs.h"
 #include "support.h"
@@ -23,6 +24,19 @@ Result<SamplingParams> sampling(const std::vector<std::string>& flags,
   args.insert(args.end(), flags.begin(), flags.end());
   const Options options = PRONK_TRY(Options::parse(kRunVerb, args));
   return sampling_of(options, file);
+}
+
+TEST(Statistics, NameTheLimitAndWhatCameOfDrafts) {
+  EngineStats stats;
+  EXPECT_EQ(format_stats(stats), "");
+  stats.prefill = {.seconds = 2, .compute_bound_seconds = 1};
+  stats.decode = {.seconds = 4, .memory_bound_seconds = 3};
+  stats.drafted_tokens = 5;
+  stats.accepted_tokens = 3;
+  stats.steps = 7;
+  EXPECT_EQ(format_stats(stats),
+            "prompt 50 % of the compute limit, reply 75 % of the memory limit\n"
+            "3 of 5 drafted tokens accepted, 7 steps\n");
 }
 
 TEST(Sampling, WithoutFlagsAndFileItIsMetas) {

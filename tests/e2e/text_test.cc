@@ -239,7 +239,9 @@ TEST_F(WithModel, BenchPrintsOneObject) {
                           "isa", "threads", "prefill_percent_of_limit", "decode_percent_of_limit",
                           "prefill_limited_by", "decode_limited_by", "model", "commit"})
     EXPECT_NE(find(*object, key), nullptr) << key;
-  EXPECT_GT(find(*object, "decode_tps")->to_number<double>(), 0);
+  for (const char* key : {"decode_tps", "prefill_percent_of_limit", "decode_percent_of_limit",
+                          "prefill_ops_per_s", "decode_bytes_per_s"})
+    EXPECT_GT(find(*object, key)->to_number<double>(), 0) << key;
   EXPECT_EQ(find(*object, "max_batch_tokens")->to_number<int>(), 3);
 }
 
@@ -384,6 +386,7 @@ TEST_F(WithModel, ChatAnswersObeysAndLeaves) {
   ASSERT_TRUE(chat.wait_for(">>> "));
   chat.type("Hello\r");
   ASSERT_TRUE(chat.wait_for("prompt tokens")) << "the timings end the reply";
+  ASSERT_TRUE(chat.wait_for("% of the "));
   ASSERT_TRUE(chat.wait_for(">>> "));
   chat.type("/set temp 3x\r");
   ASSERT_TRUE(chat.wait_for("needs a number"));

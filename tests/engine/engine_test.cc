@@ -26,6 +26,61 @@ TEST(Engine, AReplyIsWhatTheModelSays) {
   EXPECT_EQ(s.steps, 50);
 }
 
+constexpr kernels::Peaks kPeaks = {
+    .read_bytes_per_s = 1e6, .int8_ops_per_s = 1e6, .bf16_ops_per_s = 1e9, .f32_ops_per_s = 1e9};
+
+TEST(Engine, StatisticsCompareEachPhaseWithWhatBoundsIt) {
+  World world;
+  world.peaks = kPeaks;
+  auto engine = start(world);
+  ask(*engine, prompt_of(random_tokens(70, 1), 50, kGreedy));
+  const EngineStats s = idle_stats(*engine);
+  EXPECT_EQ(s.prefill.operations, 70 * 100);
+  EXPECT_EQ(s.prefill.bytes, 1000 + 70);
+  EXPECT_DOUBLE_EQ(s.prefill.compute_bound_seconds, 7e-3);
+  EXPECT_EQ(s.prefill.memory_bound_seconds, 0);
+  EXPECT_EQ(s.prefill.limited_by(), "compute");
+  EXPECT_EQ(s.decode.operations, 49 * 100);
+  const std::int64_t bytes = 49 * 1000 + (71 + 119) * 49 / 2;
+  EXPECT_EQ(s.decode.bytes, bytes);
+  EXPECT_DOUBLE_EQ(s.decode.memory_bound_seconds, 1e-6 * static_cast<double>(bytes));
+  EXPECT_EQ(s.decode.compute_bound_seconds, 0);
+  EXPECT_EQ(s.decode.limited_by(), "memory");
+  EXPECT_DOUBLE_EQ(s.decode.percent_of_limit(), 100 * s.decode.least_seconds() / s.decode.seconds);
+}
+
+TEST(Engine, AStepThatReadsAndWritesCountsForBothByItsTokens) {
+  std::promise<void> second_is_there;
+  World world;
+  world.peaks = kPeaks;
+  world.before_step = [there = second_is_there.get_future().share()](const Batch& batch) -> Status {
+    if (batch.positions[0] > 0) there.wait();
+    return Ok{};
+  };
+  auto engine = start(world);
+  auto first = engine->submit(prompt_of({1}, 3, kGreedy));
+  first->next();  // its first token: the step that comes now waits
+  auto second = engine->submit(prompt_of(random_tokens(30, 2), 1, kGreedy));
+  second_is_there.set_value();
+  read(*first);
+  read(*second);
+  const EngineStats s = idle_stats(*engine);
+  EXPECT_EQ(s.prefill.operations + s.decode.operations, (1 + 2 + 30) * 100);
+  EXPECT_EQ(s.prefill.operations, (1 + 30) * 100);
+  EXPECT_NEAR(s.prefill.least_seconds() + s.decode.least_seconds(),
+              1001e-6 + 1002e-6 + (31 * 100) * 1e-6, 30e-6)
+      << "a step of one row, another, and one of 31";
+}
+
+TEST(Engine, WithoutLimitsNothingIsCompared) {
+  auto engine = start();
+  ask(*engine, prompt_of(random_tokens(70, 1), 5, kGreedy));
+  const EngineStats s = idle_stats(*engine);
+  EXPECT_EQ(s.prefill.least_seconds() + s.decode.least_seconds(), 0);
+  EXPECT_EQ(s.prefill.operations, 0);
+  EXPECT_GT(s.prefill.seconds, 0);
+}
+
 TEST(Engine, WhatElseRunsChangesNoToken) {
   struct Case {
     int num_pages, max_sequences, max_batch_tokens;

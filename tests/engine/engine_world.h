@@ -22,6 +22,7 @@ struct World {
   TokenId poison = -1;
   std::function<std::unique_ptr<Drafter>()> drafter = {};
   bool always = true;  // it guesses
+  std::optional<kernels::Peaks> peaks = {};
 };
 
 inline std::unique_ptr<Engine> start(const World& world = {}) {
@@ -34,6 +35,7 @@ inline std::unique_ptr<Engine> start(const World& world = {}) {
   parts.capacity = {.context = world.context, .num_pages = world.num_pages};
   parts.tokenizer = world.tokenizer;
   parts.options = world.options;
+  parts.peaks = world.peaks;
   if (world.drafter) {
     parts.drafter = world.drafter();
     parts.options.speculate = Speculate::kDraftModel;

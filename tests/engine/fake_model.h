@@ -70,6 +70,13 @@ class FakeRunner final : public Runner {
     const auto page = [&](int i) { return keys_.begin() + i * kKvPageTokens; };
     std::copy(page(from), page(from + 1), page(to));
   }
+  // 1000 bytes of weights, 100 operations a row, 1 byte for every token that is attended to.
+  StepCost cost(const Batch& batch) const override {
+    StepCost cost{.flops_of = {100 * static_cast<std::int64_t>(batch.tokens.size()), 0, 0},
+                  .weight_bytes = 1000};
+    for (const BatchSequence& s : batch.sequences) cost.kv_bytes += s.start + s.num_rows;
+    return cost;
+  }
   std::string_view isa() const override { return "fake"; }
   int num_threads() const override { return 2; }
 

@@ -9,6 +9,7 @@
 #include <limits>
 #include <numeric>
 
+#include "model/limits.h"
 #include "model/plan.h"
 #include "model/synthetic_model.h"
 #include "support.h"
@@ -307,10 +308,50 @@ TEST(Plan, FlopsAreThoseOfTheEquations) {
   const LlamaConfig c = small_config();
   const PlanReport r = *plan(*synthetic_model(c, DType::kQ8_0), {.context = 100});
   const std::int64_t layer = 64 * (4 + 2 + 2 + 4) * 16 + 3 * 64 * 96;
-  EXPECT_EQ(r.decode.flops, 2 * (2 * layer + 70 * 64) + 2 * 4 * 100 * 64);
+  EXPECT_EQ(r.decode.flops(), 2 * (2 * layer + 70 * 64) + 2 * 4 * 100 * 64);
   EXPECT_EQ(r.decode.weight_bytes, (2 * layer + 96 * 64) / 32 * 34)
       << "70 rows of output are three panels of 32";
   EXPECT_EQ(r.decode.kv_bytes, 100 * r.kv_bytes_per_token);
+}
+
+TEST(Runner, SaysWhatABatchComputesAndReads) {
+  const auto source = synthetic_model(small_config(), DType::kQ8_0);
+  const auto runner =
+      *make_cpu_runner(load(source, Precision::kFast), {.num_threads = 1, .num_kv_pages = 8});
+  const std::vector<TokenId> tokens = {1, 2};
+  const std::vector<int> positions = {99, 59}, pages = {0, 1, 2, 3}, rows = {0, 1};
+  const std::vector<BatchSequence> sequences = {{0, 1, 99, pages}, {1, 1, 59, pages}};
+  const StepCost both = runner->cost({tokens, positions, sequences, rows});
+  const StepCost first = plan(*source, {.context = 100})->decode,
+                 second = plan(*source, {.context = 60})->decode;
+  EXPECT_EQ(both.flops(), first.flops() + second.flops());
+  EXPECT_EQ(both.kv_bytes, first.kv_bytes + second.kv_bytes);
+  EXPECT_EQ(both.weight_bytes, first.weight_bytes) << "read once for both";
+}
+
+TEST(Limits, AStepIsBoundByWhatTakesLonger) {
+  const kernels::Peaks peaks = {
+      .read_bytes_per_s = 10, .int8_ops_per_s = 100, .bf16_ops_per_s = 50, .f32_ops_per_s = 25};
+  StepCost cost{.flops_of = {100, 100, 100}, .weight_bytes = 40, .kv_bytes = 20};
+  EXPECT_EQ(bound_of(cost, peaks).by, Bound::By::kCompute);
+  EXPECT_DOUBLE_EQ(bound_of(cost, peaks).seconds, 1 + 2 + 4) << "one kind after the other";
+  cost.kv_bytes += 20;
+  EXPECT_EQ(bound_of(cost, peaks).by, Bound::By::kMemory);
+  EXPECT_DOUBLE_EQ(bound_of(cost, peaks).seconds, 8);
+}
+
+TEST(Limits, OperationsCountForWhatIsMultiplied) {
+  const auto flops_of = [](Precision precision, CacheType cache) {
+    return plan(*synthetic_model(small_config(), DType::kQ8_0),
+                {.precision = precision, .cache_type = cache, .context = 100})
+        ->decode.flops_of;
+  };
+  const std::int64_t attention = 2 * 4 * 100 * 64;  // of 2 layers
+  EXPECT_EQ(flops_of(Precision::kHigh, CacheType::kBF16)[2], attention) << "in float32";
+  EXPECT_EQ(flops_of(Precision::kFp32, CacheType::kBF16)[0], 0);
+  EXPECT_EQ(flops_of(Precision::kFast, CacheType::kBF16)[1] -
+                flops_of(Precision::kFast, CacheType::kInt8)[1],
+            attention);
 }
 
 TEST(Plan, TheContextIsTheModelsOrWhatFits) {
