@@ -50,7 +50,7 @@ Result<Reply> read_reply(Stream& stream, const std::function<void(const Event&)>
 // but cancel() may come from any.
 class Session {
  public:
-  // kUnsupported: the model has no tokenizer; kInvalidArgument: options that are not JSON, or a
+  // kNotFound: the model has no tokenizer; kInvalidArgument: options that are not JSON, or a
   // chat template that does not compile.
   static Result<Session> create(Engine& engine, ChatOptions options = {});
   Session(Session&&) noexcept;

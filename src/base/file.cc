@@ -33,7 +33,8 @@ std::int64_t modified_ns(const struct stat& s) {
 Result<std::shared_ptr<const MappedFile>> MappedFile::open(const std::filesystem::path& path) {
   std::shared_ptr<MappedFile> file(new MappedFile);
   file->path_ = path;
-  file->fd_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  // A pipe without a writer would keep the program waiting, only to be refused.
+  file->fd_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (file->fd_ < 0) return errno_error("open", path);
   struct stat s {};
   if (::fstat(file->fd_, &s) != 0) return errno_error("stat", path);

@@ -94,7 +94,7 @@ Result<Reply> read_reply(Stream& stream, const std::function<void(const Event&)>
 Result<Session> Session::create(Engine& engine, ChatOptions options) {
   const Model& model = engine.model();
   if (!model.has_tokenizer())
-    return error(Code::kUnsupported,
+    return error(Code::kNotFound,
                  "chat: the model has no tokenizer; put its tokenizer file beside the weights");
   json::value tools = PRONK_TRY(parse_option("chat: tools", options.tools_json, true));
   json::value kwargs =

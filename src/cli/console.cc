@@ -10,6 +10,8 @@
 #include <cstring>
 #include <cwchar>
 
+#include "text/utf8.h"
+
 namespace pronk::cli {
 namespace {
 
@@ -78,6 +80,8 @@ void Console::print(std::string_view bytes) {
   if (buffer_.size() >= kBufferBytes) flush();
 }
 
+void Console::print_json(const json::value& value) { print(write_json(value) + "\n"); }
+
 void Console::flush() {
   if (!output_failed()) output_errno_ = write_all(STDOUT_FILENO, buffer_);
   buffer_.clear();
@@ -94,7 +98,7 @@ Status Console::output_status() const {
 }
 
 void Console::note(std::string_view line) {
-  if (!options_.quiet) raw_note(fmt::format("{}\n", line));
+  if (!options_.quiet) raw_note(one_line(line) + "\n");
 }
 
 void Console::warn(std::string_view line) { raw_note(fmt::format("{}\n", line)); }
@@ -127,6 +131,11 @@ int Console::width() const {
   return kUsual;
 }
 
+std::string one_line(std::string_view message) {
+  constexpr std::size_t kMaxBytes = 4000;
+  return printable(message, kMaxBytes);
+}
+
 int display_width(std::string_view text) {
   int columns = 0;
   std::mbstate_t state{};
@@ -145,11 +154,12 @@ int display_width(std::string_view text) {
   return columns;
 }
 
-std::string format_table(const std::vector<std::vector<std::string>>& rows,
+std::string format_table(std::vector<std::vector<std::string>> rows,
                          const std::vector<int>& right) {
   std::vector<int> widths;
-  for (const auto& row : rows)
+  for (auto& row : rows)
     for (std::size_t i = 0; i < row.size(); ++i) {
+      row[i] = one_line(row[i]);
       if (i >= widths.size()) widths.push_back(0);
       widths[i] = std::max(widths[i], display_width(row[i]));
     }

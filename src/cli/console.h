@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "pronk/result.h"
+#include "text/json.h"
 
 namespace pronk::cli {
 
@@ -32,7 +33,8 @@ class Console {
   explicit Console(const ConsoleOptions& options = {});
   ~Console();
 
-  void print(std::string_view bytes);  // to stdout, buffered
+  void print(std::string_view bytes);         // to stdout, buffered
+  void print_json(const json::value& value);  // and a newline
   void flush();
   bool output_failed() const { return output_errno_ != 0; }
   bool pipe_closed() const;      // the reader of stdout went away
@@ -59,12 +61,15 @@ class Console {
   int output_errno_ = 0;
 };
 
+// A message on one line, without control characters: it may quote bytes of a file or of a server.
+std::string one_line(std::string_view message);
+
 // Columns that UTF-8 text takes on a terminal: wide characters two, combining ones none.
 int display_width(std::string_view text);
 
-// Rows of cells as aligned columns, two spaces between; the first row is the heading. Columns named
-// in `right` (0-based) are flush right.
-std::string format_table(const std::vector<std::vector<std::string>>& rows,
+// Rows of cells as aligned columns, two spaces between, each cell as one_line makes it; the first
+// row is the heading. Columns named in `right` (0-based) are flush right.
+std::string format_table(std::vector<std::vector<std::string>> rows,
                          const std::vector<int>& right = {});
 
 }  // namespace pronk::cli

@@ -13,7 +13,7 @@ namespace pronk::cli {
 
 Result<std::vector<TokenId>> raw_prompt(const Model& model, std::string_view text) {
   if (!model.has_tokenizer())
-    return error(Code::kUnsupported,
+    return error(Code::kNotFound,
                  "prompt: the model has no tokenizer; put its tokenizer file beside the weights");
   const Tokenizer& tokenizer = model.tokenizer();
   std::vector<TokenId> ids = tokenizer.encode(text, Specials::kRecognise);

@@ -13,7 +13,7 @@
 namespace pronk::cli {
 
 // The text as it stands: specials in it are recognised, and BOS begins it where the tokenizer's
-// file says so, never twice. kUnsupported when the model has no tokenizer.
+// file says so, never twice. kNotFound when the model has no tokenizer.
 Result<std::vector<TokenId>> raw_prompt(const Model& model, std::string_view text);
 
 // Puts the sampling, length and stops that the options of `run` say into the prompt.

@@ -96,7 +96,7 @@ Status Repl::run() {
     if (keep_history_) editor_.remember(text);
     if (Status status = answer(text); !status) {
       if (noted_signal() == SIGTERM || console_.output_failed()) return status;
-      console_.warn(status.error().message);
+      console_.warn(one_line(status.error().message));
     }
   }
 }
@@ -169,7 +169,7 @@ Repl::Next Repl::obey(const std::string& line) {
     say(fmt::format("unknown command '/{}'{}; /? lists them", command,
                     near ? fmt::format(", did you mean '/{}'?", *near) : ""));
   }
-  if (!status) say(status.error().message);
+  if (!status) say(one_line(status.error().message));
   return Next::kGoOn;
 }
 

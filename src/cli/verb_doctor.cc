@@ -150,8 +150,10 @@ std::string for_people(const Console& console, const Findings& f) {
 
 Status run(Context& context) {
   const Findings findings = look_around();
-  context.console.print(context.options.flag("json") ? json::serialize(to_json(findings)) + "\n"
-                                                     : for_people(context.console, findings));
+  if (context.options.flag("json"))
+    context.console.print_json(to_json(findings));
+  else
+    context.console.print(for_people(context.console, findings));
   if (findings.problems.empty()) return Ok{};
   return error(Code::kFailed,
                fmt::format("doctor: {} problems, named above", findings.problems.size()));

@@ -92,10 +92,11 @@ Status run(Context& context) {
   const kernels::Peaks limits =
       PRONK_TRY(measure_machine(plan_options.num_threads, report.decode.bytes()));
   const Expectation expectation = expect(report, plan_options.max_batch_tokens, limits);
-  context.console.print(options.flag("json")
-                            ? json::serialize(to_json(report, limits, expectation)) + "\n"
-                            : for_people(context.console, report, limits, expectation,
-                                         plan_options.max_batch_tokens));
+  if (options.flag("json"))
+    context.console.print_json(to_json(report, limits, expectation));
+  else
+    context.console.print(
+        for_people(context.console, report, limits, expectation, plan_options.max_batch_tokens));
   return Ok{};
 }
 

@@ -209,8 +209,7 @@ Status run(Context& context) {
   if (options.flag("template") || options.flag("license"))
     return show_part(context, *source, licence);
   if (options.flag("json")) {
-    context.console.print(json::serialize(source_json(*source, licence, options.flag("tensors"))) +
-                          "\n");
+    context.console.print_json(source_json(*source, licence, options.flag("tensors")));
     return Ok{};
   }
   context.console.print(summary(*source, licence));

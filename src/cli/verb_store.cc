@@ -57,7 +57,7 @@ Status list_known(Context& context) {
       context.console.print(model.name + "\n");
   }
   if (context.options.flag("json"))
-    context.console.print(json::serialize(array) + "\n");
+    context.console.print_json(array);
   else if (!context.console.quiet())
     context.console.print(format_table(rows, {1}));
   return Ok{};
@@ -70,7 +70,7 @@ Status list(Context& context) {
   if (context.options.flag("json")) {
     json::array array;
     for (const hub::StoredModel& model : models) array.push_back(to_json(model));
-    console.print(json::serialize(array) + "\n");
+    console.print_json(array);
     return Ok{};
   }
   if (console.quiet()) {
@@ -91,7 +91,7 @@ Status pull(Context& context) {
   for (const std::string& name : context.options.arguments()) {
     const hub::StoredModel model = PRONK_TRY(pull_model(context.console, name, num_connections));
     if (context.options.flag("json"))
-      context.console.print(json::serialize(to_json(model)) + "\n");
+      context.console.print_json(to_json(model));
     else
       context.console.note(fmt::format("{}: {}, ready; try 'pronk run {}'", model.name,
                                        format_bytes(model.size_bytes), model.name));

@@ -3,16 +3,13 @@
 
 #include "cli/verbs.h"
 #include "cli/version.h"
-#include "text/json.h"
 
 namespace pronk::cli {
 namespace {
 
 Status run(Context& context) {
   if (context.options.flag("json"))
-    context.console.print(
-        json::serialize(json::object{{"version", version_string()}, {"commit", commit_string()}}) +
-        "\n");
+    context.console.print_json({{"version", version_string()}, {"commit", commit_string()}});
   else
     context.console.print(fmt::format("pronk {} ({})\n", version_string(), commit_string()));
   return Ok{};

@@ -31,7 +31,8 @@ int report(Console& console, const Error& e) {
     console.debug(e.message);
     return noted_signal() ? 128 + noted_signal() : exit_code(e.code);
   }
-  console.warn(fmt::format("{} {}", console.paint_note(Style::kRed, "pronk:"), e.message));
+  console.warn(
+      fmt::format("{} {}", console.paint_note(Style::kRed, "pronk:"), one_line(e.message)));
   console.debug(fmt::format("made at {}:{}, exit status {}", e.file, e.line, exit_code(e.code)));
   return exit_code(e.code);
 }

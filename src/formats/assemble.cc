@@ -115,4 +115,18 @@ Status check_vocabulary(ModelSource* source) {
   return Ok{};
 }
 
+void keep_possible(GenerationDefaults* defaults, std::vector<std::string>* notes) {
+  const auto check = [&](std::optional<double>* value, const char* name, double least,
+                         double most) {
+    if (!*value || (**value >= least && **value <= most)) return;
+    notes->push_back(fmt::format("ignored the sampling default {} {}: {} to {} is possible", name,
+                                 **value, least, most));
+    value->reset();
+  };
+  check(&defaults->temperature, "temperature", 0, 100);
+  check(&defaults->top_p, "top_p", 0, 1);
+  check(&defaults->min_p, "min_p", 0, 1);
+  check(&defaults->repetition_penalty, "repetition_penalty", 0.01, 100);
+}
+
 }  // namespace pronk

@@ -1,7 +1,9 @@
 // What every reader does last: the same checks, whatever the file format.
 #pragma once
 #include <cstdint>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "formats/model_source.h"
 
@@ -17,6 +19,9 @@ Status check_tensors(const ModelSource& source);
 
 // The tokenizer's tokens against the embedding's rows: fewer is a note, more an error.
 Status check_vocabulary(ModelSource* source);
+
+// Takes out sampling defaults that no sampler can follow, with a note for each.
+void keep_possible(GenerationDefaults* defaults, std::vector<std::string>* notes);
 
 // The largest integer that readers hand on as int.
 inline constexpr std::int64_t kMaxDimension = std::int64_t{1} << 24;

@@ -6,12 +6,13 @@
 #include <charconv>
 
 #include "base/bytes.h"
+#include "text/utf8.h"
 
 namespace pronk {
 namespace {
 
-constexpr std::uint64_t kMaxPairs = 1u << 16, kMaxTensors = 1u << 20, kMaxName = 65535,
-                        kDefaultAlignment = 32, kMaxAlignment = 1u << 20;
+constexpr std::uint64_t kMaxPairs = 1u << 16, kMaxTensors = 1u << 20, kMaxKey = 65535,
+                        kMaxTensorName = 255, kDefaultAlignment = 32, kMaxAlignment = 1u << 20;
 
 Error corrupt(std::string what) { return error(Code::kCorruptData, std::move(what)); }
 
@@ -69,11 +70,11 @@ Result<GgufType> read_type(ByteReader* in) {
   return static_cast<GgufType>(number);
 }
 
-Result<std::string> read_name(ByteReader* in) {
+Result<std::string> read_name(ByteReader* in, std::uint64_t max_bytes) {
   const auto size = PRONK_TRY(in->number<std::uint64_t>());
-  if (size > kMaxName)
+  if (size > max_bytes)
     return corrupt(fmt::format("byte {}: a name of {} bytes, {} are possible", in->position() - 8,
-                               size, kMaxName));
+                               size, max_bytes));
   return std::string(PRONK_TRY(in->text(size)));
 }
 
@@ -110,7 +111,7 @@ Result<GgufValue> read_value(ByteReader* in, std::span<const std::byte> bytes) {
 // Dimensions are columns first; more than two are rows of rows.
 Result<GgufTensor> read_tensor(ByteReader* in) {
   GgufTensor tensor;
-  tensor.name = PRONK_TRY(read_name(in));
+  tensor.name = PRONK_TRY(read_name(in, kMaxTensorName));
   const auto num_dimensions = PRONK_TRY(in->number<std::uint32_t>());
   if (num_dimensions < 1 || num_dimensions > 4)
     return corrupt(fmt::format("tensor '{}' has {} dimensions, 1 to 4 are possible", tensor.name,
@@ -237,8 +238,9 @@ Result<GgufFile> GgufFile::parse(std::span<const std::byte> bytes) {
     return corrupt(fmt::format("{} tensors and {} metadata pairs; {} and {} are possible",
                                num_tensors, num_pairs, kMaxTensors, kMaxPairs));
   for (std::uint64_t i = 0; i < num_pairs; ++i) {
-    std::string key = PRONK_TRY_IN("metadata", read_name(&in));
-    GgufValue value = PRONK_TRY_IN(fmt::format("metadata '{}'", key), read_value(&in, bytes));
+    std::string key = PRONK_TRY_IN("metadata", read_name(&in, kMaxKey));
+    GgufValue value =
+        PRONK_TRY_IN(fmt::format("metadata '{}'", printable(key)), read_value(&in, bytes));
     if (!file.metadata_.emplace(key, value).second)
       return corrupt(fmt::format("metadata '{}' stands twice", key));
   }

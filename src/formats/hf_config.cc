@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "formats/assemble.h"
+#include "text/utf8.h"
 
 namespace pronk {
 namespace {
@@ -15,16 +16,11 @@ Error unsupported(std::string what) { return error(Code::kUnsupported, std::move
 
 bool is_null(const json::value* value) { return !value || value->is_null(); }
 
-Result<double> required_number(const json::value& object, std::string_view key) {
-  const auto number = find_number(object, key);
-  if (!number) return corrupt(fmt::format("'{}' is missing", key));
-  return *number;
-}
-
-Result<int> required_dimension(const json::value& object, std::string_view key) {
-  const auto number = find_integer(object, key);
-  if (!number) return corrupt(fmt::format("'{}' is missing", key));
-  return dimension(*number, fmt::format("'{}'", key));
+Error no_number(const json::value& object, std::string_view key, std::string_view wanted) {
+  const json::value* value = find(object, key);
+  if (is_null(value)) return corrupt(fmt::format("'{}' is missing", key));
+  return corrupt(
+      fmt::format("'{}' is {}, {} is needed", key, printable(json::serialize(*value)), wanted));
 }
 
 Status check_architecture(const json::value& config) {
@@ -111,6 +107,18 @@ Result<RopeConfig> read_rope(const json::value& config) {
 }
 
 }  // namespace
+
+Result<double> required_number(const json::value& object, std::string_view key) {
+  const auto number = find_number(object, key);
+  if (!number) return no_number(object, key, "a number");
+  return *number;
+}
+
+Result<int> required_dimension(const json::value& object, std::string_view key) {
+  const auto number = find_integer(object, key);
+  if (!number) return no_number(object, key, "a whole number");
+  return dimension(*number, fmt::format("'{}'", key));
+}
 
 std::optional<double> find_number(const json::value& object, std::string_view key) {
   const json::value* value = find(object, key);

@@ -23,6 +23,10 @@ GenerationDefaults read_hf_generation(const json::value& generation);
 // bos_token_id and friends; eos_token_id may be one id or a list.
 void read_hf_token_ids(const json::value& object, TokenizerSource* tokenizer);
 
+// A size that must be there: kCorruptData when it is missing, no whole number or out of range.
+Result<int> required_dimension(const json::value& object, std::string_view key);
+Result<double> required_number(const json::value& object, std::string_view key);
+
 // Optional numbers, whatever JSON's way to write them.
 std::optional<double> find_number(const json::value& object, std::string_view key);
 std::optional<std::int64_t> find_integer(const json::value& object, std::string_view key);

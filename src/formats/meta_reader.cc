@@ -22,21 +22,21 @@ Error unsupported(std::string what) { return error(Code::kUnsupported, std::move
 
 // ---- params.json --------------------------------------------------------------------------------
 
-Result<int> required_dimension(const json::value& params, std::string_view key) {
-  const auto value = find_integer(params, key);
-  if (!value) return corrupt(fmt::format("params.json: '{}' is missing", key));
-  return dimension(*value, fmt::format("params.json: '{}'", key));
-}
-
-// The feed-forward size by Meta's rule: 2/3 of 4D, times a factor, up to a multiple.
-std::optional<std::int64_t> ffn_by_rule(const json::value& params, int model_dim) {
+// The feed-forward size by Meta's rule: 2/3 of 4D, times a factor, up to a multiple. 0 where no
+// rule is given; then the tensors say it.
+Result<int> ffn_by_rule(const json::value& params, int model_dim) {
   const auto multiple = find_integer(params, "multiple_of");
-  if (!multiple || *multiple < 1 || *multiple > kMaxDimension) return std::nullopt;
-  auto hidden = static_cast<std::int64_t>(2 * (4 * std::int64_t{model_dim}) / 3);
+  if (!multiple) return 0;
   const double factor = find_number(params, "ffn_dim_multiplier").value_or(1);
-  if (!(factor > 0 && factor < 1000)) return std::nullopt;
+  if (*multiple < 1 || *multiple > kMaxDimension || !(factor > 0 && factor < 1000))
+    return corrupt(
+        fmt::format("'multiple_of' {} and 'ffn_dim_multiplier' {} give no feed-forward "
+                    "dimension",
+                    *multiple, factor));
+  auto hidden = static_cast<std::int64_t>(2 * (4 * std::int64_t{model_dim}) / 3);
   hidden = static_cast<std::int64_t>(factor * static_cast<double>(hidden));
-  return (hidden + *multiple - 1) / *multiple * *multiple;
+  return dimension((hidden + *multiple - 1) / *multiple * *multiple,
+                   "the feed-forward dimension by 'multiple_of'");
 }
 
 // Llama 2's params.json has no base; its reference code fixes 10000.
@@ -46,7 +46,7 @@ Result<RopeConfig> read_rope(const json::value& params, bool is_llama2,
   const auto theta = find_number(params, "rope_theta");
   if (!theta && !is_llama2)
     return corrupt(
-        "params.json: the RoPE base 'rope_theta' is missing; add the one the model was "
+        "the RoPE base 'rope_theta' is missing; add the one the model was "
         "trained with (Llama 3: 500000)");
   if (!theta) notes->push_back("params.json has no rope_theta; Llama 2's RoPE base is 10000");
   rope.theta = theta.value_or(10000);
@@ -68,21 +68,19 @@ Status check_variants(const json::value& params) {
   for (const char* key : {"moe", "moe_args", "vision_chunk_size", "lora_args"})
     if (const json::value* value = find(params, key); value && !value->is_null())
       if (find_integer(params, key).value_or(1) > 0)
-        return unsupported(
-            fmt::format("params.json: '{}' is set; plain Llama models have none", key));
+        return unsupported(fmt::format("'{}' is set; plain Llama models have none", key));
   const json::value* quantization = find(params, "quantization_args");
   const json::string* scheme = quantization ? find_string(*quantization, "scheme") : nullptr;
   if (scheme && scheme->find("fp8") == json::string::npos)
-    return unsupported(
-        fmt::format("params.json: the weights are quantized by '{}'; FP8 is supported",
-                    std::string_view(*scheme)));
+    return unsupported(fmt::format("the weights are quantized by '{}'; FP8 is supported",
+                                   std::string_view(*scheme)));
   return Ok{};
 }
 
 // Vocabulary and feed-forward size come from the tensors, once there are some.
 Result<LlamaConfig> read_params(const json::value& params, bool is_llama2,
                                 std::vector<std::string>* notes) {
-  if (!params.is_object()) return corrupt("params.json is missing or no JSON object");
+  if (!params.is_object()) return corrupt("it is missing or no JSON object");
   PRONK_TRY(check_variants(params));
   LlamaConfig c;
   c.num_layers = PRONK_TRY(required_dimension(params, "n_layers"));
@@ -92,26 +90,22 @@ Result<LlamaConfig> read_params(const json::value& params, bool is_llama2,
                        ? PRONK_TRY(required_dimension(params, "n_kv_heads"))
                        : c.num_heads;
   if (const auto head_dim = find_integer(params, "head_dim")) {
-    c.head_dim = PRONK_TRY(dimension(*head_dim, "params.json: 'head_dim'"));
+    c.head_dim = PRONK_TRY(dimension(*head_dim, "'head_dim'"));
   } else {
     if (c.model_dim % c.num_heads != 0)
-      return corrupt(fmt::format("params.json: {} dimensions cannot be split into {} heads",
-                                 c.model_dim, c.num_heads));
+      return corrupt(
+          fmt::format("{} dimensions cannot be split into {} heads", c.model_dim, c.num_heads));
     c.head_dim = c.model_dim / c.num_heads;
   }
-  const auto epsilon = find_number(params, "norm_eps");
-  if (!epsilon) return corrupt("params.json: 'norm_eps' is missing");
-  c.norm_eps = *epsilon;
+  c.norm_eps = PRONK_TRY(required_number(params, "norm_eps"));
   c.rope = PRONK_TRY(read_rope(params, is_llama2, notes));
   c.max_context = released_context(c, is_llama2);
   if (const auto length = find_integer(params, "max_seq_len"))
-    c.max_context = PRONK_TRY(dimension(*length, "params.json: 'max_seq_len'"));
-  c.ffn_dim =
-      PRONK_TRY(dimension(ffn_by_rule(params, c.model_dim).value_or(0),
-                          "params.json: 'multiple_of' gives a feed-forward dimension that", 0));
+    c.max_context = PRONK_TRY(dimension(*length, "'max_seq_len'"));
+  c.ffn_dim = PRONK_TRY(ffn_by_rule(params, c.model_dim));
   c.vocab_size =
       PRONK_TRY(dimension(std::max<std::int64_t>(find_integer(params, "vocab_size").value_or(0), 0),
-                          "params.json: 'vocab_size'", 0));  // Llama 2 writes -1
+                          "'vocab_size'", 0));  // Llama 2 writes -1
   return c;
 }
 
@@ -286,7 +280,7 @@ Status assemble_meta(const json::value& params, std::span<const MetaShard> shard
                      ModelSource* source) {
   const bool is_llama2 = source->tokenizer.kind == Kind::kSentencePiece ||
                          find_integer(params, "vocab_size").value_or(0) == -1;
-  source->config = PRONK_TRY(read_params(params, is_llama2, &source->notes));
+  source->config = PRONK_TRY_IN("params.json", read_params(params, is_llama2, &source->notes));
   if (shards.empty()) return Ok{};
   PRONK_TRY(Assembler(shards, source).run());
   PRONK_TRY(settle_sizes(source));

@@ -111,7 +111,6 @@ struct GenerationDefaults {
   std::optional<bool> do_sample;
 };
 
-// Immutable once read; keeps the maps alive that its tensors point into.
 // What a GGUF says of itself beyond what is read here: author, description, tags, source, ...
 struct Description {
   std::string key;  // "general.author"
@@ -119,6 +118,7 @@ struct Description {
   bool operator==(const Description&) const = default;
 };
 
+// Immutable once read; keeps the maps alive that its tensors point into.
 struct ModelSource {
   std::filesystem::path path;
   std::string format;  // "GGUF v3", "Hugging Face", "Meta", "llama2.c v0", "pronk packed v1"

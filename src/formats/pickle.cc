@@ -14,7 +14,8 @@ using Kind = PickleValue::Kind;
 
 namespace {
 
-constexpr std::size_t kMaxBytes = 64u << 20;  // a checkpoint's pickle is some 100 KB
+constexpr std::size_t kMaxBytes = 64u << 20;  // a checkpoint's pickle is some 100 KB,
+constexpr std::size_t kMaxValues = 1u << 21;  // and has some 20 values a tensor
 
 // Opcodes, named as in Python's pickletools.
 enum Op : std::uint8_t {
@@ -85,7 +86,7 @@ bool is_harmless(std::string_view name) {
 
 }  // namespace
 
-// The stack machine. Every opcode makes at most one value, so memory is bounded by the input.
+// The stack machine. Every opcode makes at most one value.
 class PickleMachine {
  public:
   explicit PickleMachine(std::span<const std::byte> bytes) : in_(bytes) {}
@@ -96,6 +97,11 @@ class PickleMachine {
       const auto op = PRONK_TRY_IN("pickle", in_.number<std::uint8_t>());
       if (op == kStop) break;
       PRONK_TRY_IN(fmt::format("pickle byte {}", at), step(op));
+      if (pickle_.values_.size() > kMaxValues)
+        return error(
+            Code::kResourceExhausted,
+            fmt::format("pickle: more than {} values; this is no checkpoint of a Llama model",
+                        kMaxValues));
     }
     pickle_.root_ = PRONK_TRY_IN("pickle", pop());
     return std::move(pickle_);

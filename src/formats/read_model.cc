@@ -6,6 +6,8 @@
 #include <set>
 
 #include "base/bytes.h"
+#include "formats/advice.h"
+#include "formats/assemble.h"
 #include "formats/gguf_reader.h"
 #include "formats/hf_reader.h"
 #include "formats/llama2c_reader.h"
@@ -24,14 +26,20 @@ bool is_gguf(std::span<const std::byte> bytes) {
   return bytes.size() >= 4 && std::memcmp(bytes.data(), "GGUF", 4) == 0;
 }
 
-// What a single file is, said to someone who gave the wrong one.
-std::string describe(const fs::path& path) {
+// Why a single file's bytes are none that is_gguf and its like know, by the name that it has.
+Error not_a_model(const fs::path& path) {
   const std::string name = path.filename().string();
+  if (name.ends_with(".gguf") || name.ends_with(".pronk"))
+    return error(Code::kCorruptData, "its first bytes are not those that its name promises");
+  if (name.ends_with(".bin"))
+    return error(Code::kCorruptData,
+                 "its size is not what the header of a llama2.c file calls for");
   if (name.ends_with(".safetensors") || name.ends_with(".pth") || name == "config.json" ||
       name == "params.json")
-    return "one file of a model folder; give the folder";
-  return "not a model that is known here: a GGUF file, a Hugging Face or Meta folder, a llama2.c "
-         ".bin file, a file of pronk pack";
+    return error(Code::kUnsupported, "one file of a model folder; give the folder");
+  return error(Code::kUnsupported,
+               "not a model that is known here: a GGUF file, a Hugging Face or Meta folder, a "
+               "llama2.c .bin file, a file of pronk pack");
 }
 
 Status read_single_file(const fs::path& path, const ReadOptions& options, ModelSource* source) {
@@ -39,7 +47,7 @@ Status read_single_file(const fs::path& path, const ReadOptions& options, ModelS
   if (is_gguf(file->bytes())) return read_gguf(path, options, source);
   if (is_packed(file->bytes())) return read_packed(path, options, source);
   if (is_llama2c(file->bytes())) return read_llama2c(path, options, source);
-  return error(Code::kUnsupported, describe(path));
+  return not_a_model(path);
 }
 
 // A GGUF, of a split set the first; a llama2.c file.
@@ -135,15 +143,16 @@ Result<std::shared_ptr<ModelSource>> read_model(const fs::path& path, const Read
   auto source = std::make_shared<ModelSource>();
   source->path = path;
   PRONK_TRY_IN(fmt::format("read model '{}'", path.string()),
-               read_any(path, options, source.get()));
+               advised(read_any(path, options, source.get())));
+  keep_possible(&source->generation, &source->notes);
   PRONK_TRY_IN("read model", source->check_intact());
   if (source->config.name.empty()) source->config.name = name_of(path);
   return source;
 }
 
 Result<TokenizerSource> read_tokenizer(const fs::path& path) {
-  TokenizerSource source =
-      PRONK_TRY_IN(fmt::format("read tokenizer '{}'", path.string()), read_any_tokenizer(path));
+  TokenizerSource source = PRONK_TRY_IN(fmt::format("read tokenizer '{}'", path.string()),
+                                        advised(read_any_tokenizer(path)));
   if (source.kind == TokenizerSource::Kind::kNone)
     return error(Code::kNotFound,
                  fmt::format("read tokenizer '{}': the model carries no tokenizer", path.string()));

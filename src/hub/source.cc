@@ -11,6 +11,7 @@
 #include "hub/environment.h"
 #include "hub/http.h"
 #include "hub/hub.h"
+#include "text/utf8.h"
 
 namespace pronk::hub {
 namespace {
@@ -245,6 +246,9 @@ Result<Source> parse_source(const std::string& name) {
   std::error_code ignored;
   if (!name.empty() && std::filesystem::exists(name, ignored)) {
     const std::string path = std::filesystem::absolute(name).lexically_normal().string();
+    if (printable(path, path.size()) != path)
+      return bad_name(name,
+                      "a path of printable UTF-8, which the store could keep; rename the file");
     Source source;
     source.kind = SourceKind::kLocal;
     source.name = stem(path);

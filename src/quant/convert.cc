@@ -61,10 +61,7 @@ class Encoder {
     for (std::size_t i = 0; i < values_.size(); ++i) {
       const float value = values_[i], stored = stored_[i];
       if (value == stored || (std::isnan(value) && std::isnan(stored))) continue;
-      if (!std::isfinite(stored) || !std::isfinite(value))
-        return error(Code::kFailed,
-                     fmt::format("{} row {} holds {}, which {} cannot; choose f32 or bf16", name,
-                                 row, value, info(type).name));
+      if (!std::isfinite(stored) || !std::isfinite(value)) return cannot_hold(name, type, row);
       ++report_->num_rounded;
       const double difference = std::abs(double{stored} - double{value});
       if (difference <= report_->largest_error) continue;
@@ -72,6 +69,17 @@ class Encoder {
       report_->largest_error_in = name;
     }
     return Ok{};
+  }
+
+  // Names the value at fault: a NaN spoils its whole block.
+  Error cannot_hold(const std::string& name, DType type, std::int64_t row) const {
+    const auto odd = std::find_if_not(values_.begin(), values_.end(),
+                                      [](float value) { return std::isfinite(value); });
+    const auto largest = std::max_element(
+        values_.begin(), values_.end(), [](float a, float b) { return std::abs(a) < std::abs(b); });
+    return error(Code::kFailed,
+                 fmt::format("{} row {} holds {}, which {} cannot; choose f32 or bf16", name, row,
+                             odd != values_.end() ? *odd : *largest, info(type).name));
   }
 
   ConvertReport* report_;

@@ -7,6 +7,8 @@
 #include <charconv>
 #include <cmath>
 
+#include "text/utf8.h"
+
 namespace pronk {
 namespace {
 
@@ -75,6 +77,18 @@ Result<json::value> parse_json(std::string_view text, const JsonLimits& limits) 
                  fmt::format("JSON line {}, column {}: {}", line, column, code.message()));
   }
   return parser.handler().stack.release();
+}
+
+std::string write_json(const json::value& value) {
+  const std::string text = json::serialize(value);
+  if (is_valid_utf8(text)) return text;
+  std::string valid;
+  for (std::size_t i = 0; i < text.size();) {
+    const Utf8Char c = decode_utf8(text, i);
+    append_utf8(valid, c.code_point == kInvalidCodePoint ? U'\uFFFD' : c.code_point);
+    i += static_cast<std::size_t>(c.length);
+  }
+  return valid;
 }
 
 const json::value* find(const json::value& object, std::string_view key) {

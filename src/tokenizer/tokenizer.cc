@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "formats/advice.h"
 #include "tokenizer/tokenizer_impl.h"
 
 namespace pronk {
@@ -161,9 +162,9 @@ Result<Tokenizer> Tokenizer::load(const std::filesystem::path& path) {
 }
 
 Result<Tokenizer> Tokenizer::from_source(const TokenizerSource& source) {
-  TokenizerParts parts = PRONK_TRY_IN("read tokenizer", read_parts(source));
+  TokenizerParts parts = PRONK_TRY_IN("read tokenizer", advised(read_parts(source)));
   take_ids(source, parts);
-  PRONK_TRY_IN("read tokenizer", check_ids(parts));
+  PRONK_TRY_IN("read tokenizer", advised(check_ids(parts)));
   return Tokenizer(std::make_shared<const Impl>(std::move(parts)));
 }
 

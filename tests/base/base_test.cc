@@ -1,6 +1,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -37,6 +38,16 @@ TEST(Result, PassesErrorsUpAndNamesTheStep) {
   EXPECT_EQ(quarter(6).error().message, "halve twice: odd");
   EXPECT_EQ(quarter(7).error().message, "odd");
   EXPECT_EQ(exit_code(quarter(7).error().code), 2);
+}
+
+TEST(MappedFile, RefusesAPipeAtOnce) {
+  const auto path = temp_path("fifo");
+  ASSERT_EQ(::mkfifo(path.c_str(), 0600), 0);
+  const auto file = MappedFile::open(path);  // would wait for a writer forever
+  std::filesystem::remove(path);
+  ASSERT_FALSE(file);
+  EXPECT_EQ(file.error().code, Code::kInvalidArgument);
+  EXPECT_NE(file.error().message.find("not a regular file"), std::string::npos);
 }
 
 TEST(AtomicFile, IsInvisibleUntilCommitted) {

@@ -27,6 +27,14 @@ TEST(Console, TablesAlignByColumnsNotBytes) {
             "NAME  SIZE\n模型   1 B\né     12 B\n");
 }
 
+TEST(Console, WhatAFileSaysStaysOnItsLine) {
+  EXPECT_EQ(one_line("tensor 'a\n\x1b[2J\xff' in 'C:\\é'"),
+            "tensor 'a\\x0A\\x1B[2J\\xFF' in 'C:\\é'");
+  EXPECT_LT(one_line(std::string(100'000, 'x')).size(), 5000u);
+  EXPECT_EQ(format_table({{"name", "\x1b]0;x\x07"}, {"a\nb", "c"}}),
+            "name    \\x1B]0;x\\x07\na\\x0Ab  c\n");
+}
+
 TEST(Io, IdsMayBeSeparatedInManyWays) {
   for (const char* text : {"1,2,3", "1 2 3\n", "[1, 2, 3]", " [1,2,\n3] ", "1\n2\t3,"}) {
     const Result<std::vector<TokenId>> ids = parse_ids(text);

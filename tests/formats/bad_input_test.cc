@@ -241,6 +241,16 @@ TEST(HfConfig, RefusesWhatComputesSomethingElse) {
   refuses(R"("rope_type":"llama3")", R"("rope_type":"yarn")", "'yarn'");
 }
 
+TEST(HfConfig, SaysWhatStandsInThePlaceOfANumber) {
+  for (const char* value : {"true", "\"8\"", "[]", "18446744073709551615"})
+    expect_message(read_config_text(
+                       config_with(R"("vocab_size":8)", fmt::format(R"("vocab_size":{})", value))),
+                   Code::kCorruptData,
+                   fmt::format("'vocab_size' is {}, a whole number is needed", value));
+  expect_message(read_config_text(config_with(R"("vocab_size":8)", R"("vocab_size":null)")),
+                 Code::kCorruptData, "'vocab_size' is missing");
+}
+
 TEST(HfConfig, AMissingRopeBaseIsAnError) {
   expect_message(read_config_text(config_with(R"("rope_theta":500000.0,)", "")), Code::kCorruptData,
                  "RoPE base is missing");
@@ -324,6 +334,11 @@ TEST(Pickle, SurvivesDoubledTuples) {  // 2^200 leaves when walked
   EXPECT_OK(parse_pickle(text + "."));
 }
 
+TEST(Pickle, RefusesMillionsOfValues) {
+  expect_message(parse_pickle(std::string(3'000'000, '}') + "."), Code::kResourceExhausted,
+                 "no checkpoint");
+}
+
 TEST(TorchFile, RefusesTheFormatBeforeZip) {
   expect_message(read_meta_string("\x80\x02\x8a\x0al\xfc\x9c\x46\xf9 j\xa8P\x19."),
                  Code::kUnsupported, "before 1.6");
@@ -337,6 +352,17 @@ TEST(TorchFile, ReadsTorchtunesFile) {
   ASSERT_OK(tensors);
   EXPECT_EQ(tensors->size(), 21u);
   EXPECT_EQ(tensors->at("layers.1.feed_forward.w1.weight").rows, 256);
+}
+
+TEST(MetaFolder, AFeedForwardRuleMustGiveASize) {
+  for (const char* rule : {R"("multiple_of":0)", R"("multiple_of":256,"ffn_dim_multiplier":1e300)",
+                           R"("multiple_of":256,"ffn_dim_multiplier":-1)"}) {
+    std::string params = meta_params(make_synthetic(kSmall).config);
+    params.insert(1, fmt::format("{},", rule));
+    ModelSource source;
+    expect_message(assemble_meta(*parse_json(params), {}, &source), Code::kCorruptData,
+                   "params.json: 'multiple_of'");
+  }
 }
 
 TEST(MetaFolder, AMissingShardIsNamed) {
@@ -366,6 +392,43 @@ TEST(MetaFolder, MissingFp8ScalesAreNamed) {
 
 // ---- tokenizer files
 // ------------------------------------------------------------------------------
+
+// ---- what the reader of a message can do
+// -------------------------------------------------------
+
+TEST(ReadModel, DamageComesWithAdvice) {
+  TempFolder folder("advice");
+  const std::string whole = gguf(make_synthetic(kSmall)).bytes();
+  const std::string other_place = whole.substr(0, 8) + std::string(16, '\xff') + whole.substr(24);
+  for (const auto& [name, bytes] :
+       std::vector<std::pair<std::string, std::string>>{{"empty.gguf", ""},
+                                                        {"text.gguf", "<html>404</html>"},
+                                                        {"short.bin", "abcdefgh"},
+                                                        {"cut.pronk", "PRO"},
+                                                        {"cut.gguf", whole.substr(0, 40)},
+                                                        {"counts.gguf", other_place}}) {
+    const auto source = read_model(folder.write(name, bytes));
+    ASSERT_FALSE(source) << name;
+    EXPECT_EQ(source.error().code, Code::kCorruptData) << source.error().message;
+    EXPECT_NE(source.error().message.find("; "), std::string::npos) << source.error().message;
+  }
+}
+
+TEST(ReadModel, PassesOverImpossibleSamplingDefaults) {
+  TempFolder folder("defaults");
+  GgufBytes g = gguf(make_synthetic(kSmall));
+  g.add("general.sampling.temp", -3.0f);
+  g.add("general.sampling.top_p", 0.5f);
+  g.add("general.sampling.min_p", std::numeric_limits<float>::quiet_NaN());
+  g.add("general.sampling.penalty_repeat", 1e9f);
+  const auto source = read_model(folder.write("m.gguf", g.bytes()));
+  ASSERT_OK(source);
+  EXPECT_EQ((*source)->generation.temperature, std::nullopt);
+  EXPECT_EQ((*source)->generation.top_p, 0.5);
+  EXPECT_EQ((*source)->generation.min_p, std::nullopt);
+  EXPECT_EQ((*source)->generation.repetition_penalty, std::nullopt);
+  EXPECT_EQ((*source)->notes.size(), 3u);
+}
 
 TEST(TokenizerFiles, TruncatedOnesNeverCrash) {
   SentencePieceFile spm;

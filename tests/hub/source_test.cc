@@ -19,6 +19,18 @@ Source parsed(const std::string& name) {
   return source ? *source : Source{};
 }
 
+using SourceOfAPath = HubTest;
+
+TEST_F(SourceOfAPath, RefusesOneThatCannotBeShown) {
+  for (const char* name : {"a\xff.gguf", "a\x1b[2J.gguf", "a\nb.gguf"}) {
+    write_text(folder_ / name, "x");
+    const Result<Source> source = parse_source((folder_ / name).string());
+    ASSERT_FALSE(source);
+    EXPECT_EQ(source.error().code, Code::kInvalidArgument);
+    EXPECT_THAT(source.error().message, HasSubstr("rename"));
+  }
+}
+
 TEST(Source, TakesNamesApart) {
   struct Case {
     std::string name, canonical, stored_as;

@@ -256,6 +256,22 @@ TEST(Convert, SplitsFoldersIntoShardsWithAnIndex) {
   expect_equal(*read(folder.path() / "out"), model);
 }
 
+TEST(Convert, NamesTheValueThatATypeCannotHold) {
+  for (const float value : {std::numeric_limits<float>::quiet_NaN(), 1e30f}) {
+    SyntheticModel model = make_synthetic({.layers = 1, .model_dim = 32, .ffn_dim = 32});
+    model.tensors.at("model.layers.0.mlp.up_proj.weight").values[40] = value;
+    TempFolder folder("convert_value");
+    const auto report = convert(write_hf(folder, model, DType::kF32, "F32"),
+                                folder.path() / "m.gguf", {.type = DType::kQ8_0});
+    ASSERT_FALSE(report);
+    EXPECT_NE(report.error().message.find(
+                  fmt::format("up_proj.weight row 1 holds {}, which Q8_0 cannot", value)),
+              std::string::npos)
+        << report.error().message;
+    EXPECT_FALSE(fs::exists(folder.path() / "m.gguf"));
+  }
+}
+
 TEST(TokenizerConvert, SentencePieceSurvivesGguf) {
   PRONK_NEEDS_SHARED(folder, "tokenizer/llama2");
   const auto given = read_tokenizer(folder / "tokenizer.model");

@@ -37,6 +37,11 @@ TEST(Json, RefusesADocumentCutAnywhere) {
     EXPECT_FALSE(parse_json(text.substr(0, size))) << size;
 }
 
+TEST(Json, WritesOneLineOfValidUtf8) {
+  EXPECT_EQ(write_json({{"é", "\n\x1b"}}), "{\"é\":\"\\n\\u001b\"}");
+  EXPECT_EQ(write_json({{"a\xff", "\xe4\xb8"}}), "{\"a\uFFFD\":\"\uFFFD\uFFFD\"}");
+}
+
 TEST(Json, FindsMembersByType) {
   const auto v = *parse_json(R"({"s": "x", "a": [1], "n": null})");
   EXPECT_EQ(*find_string(v, "s"), "x");
