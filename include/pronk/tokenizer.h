@@ -29,8 +29,10 @@ class Tokenizer {
   static Result<Tokenizer> load(const std::filesystem::path& path);
   static Result<Tokenizer> from_source(const TokenizerSource& source);
 
-  // No BOS is added. Invalid UTF-8 is kept: decode(encode(s)) == s for byte-level vocabularies.
-  std::vector<TokenId> encode(std::string_view text, Specials specials = Specials::kAsText) const;
+  // No BOS is added. Invalid UTF-8 is kept: decode(encode(s)) == s for byte-level vocabularies that
+  // have all bytes. What no token stands for (SmolLM2 has none for 0xFF) is left out, and counted.
+  std::vector<TokenId> encode(std::string_view text, Specials specials = Specials::kAsText,
+                              std::size_t* num_dropped_bytes = nullptr) const;
   // Specials are recognised only where they lie whole within one of `special_ranges` (ascending,
   // disjoint; touching ranges count as one): the bytes that a chat template itself wrote. All other
   // text, wherever it came from, is ordinary, and what stands between two specials is split and

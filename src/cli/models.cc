@@ -2,10 +2,9 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-
 #include "cli/progress.h"
 #include "cli/signals.h"
+#include "hub/known_models.h"
 
 namespace pronk::cli {
 namespace {
@@ -30,14 +29,6 @@ class PullProgress {
   std::string what_;
   std::unique_ptr<Progress> bar_;
 };
-
-// A short name, or a family's: "llama3.2" is its first.
-bool is_known(const std::string& name) {
-  const std::vector<hub::KnownModel>& known = hub::known_models();
-  return std::any_of(known.begin(), known.end(), [&](const hub::KnownModel& model) {
-    return model.name == name || model.name.starts_with(name + ":");
-  });
-}
 
 }  // namespace
 
@@ -112,7 +103,7 @@ Result<std::filesystem::path> find_model(Console& console, const std::string& na
                                          IfMissing if_missing) {
   Result<std::filesystem::path> path = hub::resolve(name);
   const bool missing = !path && path.error().code == Code::kNotFound;
-  if (!missing || if_missing == IfMissing::kFail || !is_known(name)) return path;
+  if (!missing || if_missing == IfMissing::kFail || !hub::find_known(name)) return path;
   console.note(fmt::format("'{}' is not here yet: fetching it", name));
   constexpr int kConnections = 4;
   return PRONK_TRY(pull_model(console, name, kConnections)).path;

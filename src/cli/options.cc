@@ -1,4 +1,5 @@
 #include "cli/options.h"
+#include "text/suggest.h"
 
 #include <fmt/format.h>
 
@@ -6,8 +7,6 @@
 #include <charconv>
 #include <cmath>
 #include <cstdlib>
-
-#include "cli/suggest.h"
 
 namespace pronk::cli {
 namespace {

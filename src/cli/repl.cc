@@ -10,8 +10,8 @@
 #include "cli/sampling_options.h"
 #include "cli/signals.h"
 #include "cli/state_folder.h"
-#include "cli/suggest.h"
 #include "formats/model_source.h"
+#include "text/suggest.h"
 
 namespace pronk::cli {
 namespace {

@@ -2,8 +2,8 @@
 #include <fmt/format.h>
 
 #include "cli/help.h"
-#include "cli/suggest.h"
 #include "cli/verbs.h"
+#include "text/suggest.h"
 
 namespace pronk::cli {
 namespace {

@@ -26,8 +26,13 @@ Status tokenize(Context& context) {
   const Options& options = context.options;
   const Tokenizer tokenizer = PRONK_TRY(load_tokenizer(context));
   const std::string text = PRONK_TRY(input(options, "prompt"));
-  std::vector<TokenId> ids =
-      tokenizer.encode(text, options.flag("specials") ? Specials::kRecognise : Specials::kAsText);
+  std::size_t num_dropped = 0;
+  std::vector<TokenId> ids = tokenizer.encode(
+      text, options.flag("specials") ? Specials::kRecognise : Specials::kAsText, &num_dropped);
+  if (num_dropped > 0)
+    context.console.warn(
+        fmt::format("{} of {} bytes are left out: this vocabulary has no tokens for them",
+                    num_dropped, text.size()));
   if (options.flag("bos")) {
     if (!tokenizer.bos())
       return error(Code::kInvalidArgument, "tokenize: this tokenizer has no BOS; leave out --bos");

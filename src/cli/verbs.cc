@@ -4,8 +4,8 @@
 
 #include "cli/help.h"
 #include "cli/signals.h"
-#include "cli/suggest.h"
 #include "kernels/isa.h"
+#include "text/suggest.h"
 
 namespace pronk::cli {
 namespace {

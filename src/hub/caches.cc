@@ -51,6 +51,10 @@ bool has_all_parts(const Choice& choice) {
   return std::to_string(parts) == std::to_string(std::atoi(choice.entry.c_str() + of + 4));
 }
 
+fs::path ollama_blob(const fs::path& folder, const std::string& sha256) {
+  return folder / "blobs" / ("sha256-" + sha256);
+}
+
 }  // namespace
 
 std::optional<std::string> find_in_hf_cache(const Source& source) {
@@ -97,7 +101,7 @@ std::optional<std::string> find_in_ollama(const std::string& name) {
         continue;
       const Digest hash = sha256_digest(std::string_view(*digest).substr(7));
       if (hash.kind == Digest::Kind::kNone) continue;
-      const fs::path blob = folder / "blobs" / ("sha256-" + hash.hex);
+      const fs::path blob = ollama_blob(folder, hash.hex);
       std::error_code failed;
       const std::uintmax_t found = fs::file_size(blob, failed);
       const bool whole = !failed && (!size || !size->is_int64() ||
@@ -105,6 +109,16 @@ std::optional<std::string> find_in_ollama(const std::string& name) {
       if (whole) return blob.string();
     }
   }
+  return std::nullopt;
+}
+
+std::optional<std::string> find_in_ollama(const Source& source) {
+  if (source.is_short_name) return find_in_ollama(source.name);
+  std::error_code ignored;
+  if (!source.sha256.empty())
+    for (const fs::path& folder : ollama_folders())
+      if (const fs::path blob = ollama_blob(folder, source.sha256); fs::exists(blob, ignored))
+        return blob.string();
   return std::nullopt;
 }
 

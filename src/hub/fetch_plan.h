@@ -48,5 +48,8 @@ bool is_licence_file(std::string_view name);
 // Local caches of other programs; empty when they have no complete copy.
 std::optional<std::string> find_in_hf_cache(const Source& source);
 std::optional<std::string> find_in_ollama(const std::string& name);
+// The same for a pull: a short name of the table, or the very file that a checksum names. Another
+// source's file is not the same for having the same name.
+std::optional<std::string> find_in_ollama(const Source& source);
 
 }  // namespace pronk::hub

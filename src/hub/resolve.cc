@@ -3,8 +3,10 @@
 
 #include <algorithm>
 
+#include "hub/checksum.h"
 #include "hub/environment.h"
 #include "hub/fetch_plan.h"
+#include "hub/known_models.h"
 #include "hub/store.h"
 
 namespace pronk::hub {
@@ -30,12 +32,16 @@ Result<std::optional<Manifest>> find_stored(const std::string& model) {
   if (stored) return stored;
   const Result<Source> source = parse_source(model);
   if (!source) return stored;
-  return read_manifest(source->name);
+  stored = PRONK_TRY(read_manifest(source->name));
+  // Another source's file may have the same name.
+  if (stored && !source->is_short_name && stored->source != source->canonical()) stored.reset();
+  return stored;
 }
 
 Error not_found(const std::string& model) {
-  if (const Result<Source> source = parse_source(model);
-      source && source->kind != SourceKind::kLocal)
+  const Result<Source> source = parse_source(model);
+  if (!source && source.error().code == Code::kInvalidArgument) return source.error();
+  if (source && source->kind != SourceKind::kLocal)
     return error(
         Code::kNotFound,
         fmt::format("model '{}': not here yet; fetch it with 'pronk pull {}'", model, model));
@@ -60,7 +66,11 @@ Result<fs::path> resolve(const std::string& model) {
   if (model == "tiny") return find_tiny();
   if (const auto stored = PRONK_TRY(find_stored(model))) {
     const StoredModel found = stored_model(*stored);
-    if (fs::exists(found.path, failed)) return found.path;
+    if (fs::exists(found.path, failed)) {
+      if (const Result<Source> source = parse_source(model))
+        PRONK_TRY_IN(fmt::format("model '{}'", model), check_sha256(*source, found.path));
+      return found.path;
+    }
     return error(
         Code::kNotFound,
         fmt::format("model '{}': its file '{}' is gone; 'pronk rm {}' forgets it, 'pronk pull {}' "

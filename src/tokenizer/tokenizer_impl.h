@@ -18,7 +18,8 @@ class Tokenizer::Impl {
   Impl(const Impl&) = delete;
   Impl& operator=(const Impl&) = delete;
 
-  std::vector<TokenId> encode(std::string_view text, const SpecialRanges& specials) const;
+  std::vector<TokenId> encode(std::string_view text, const SpecialRanges& specials,
+                              std::size_t* num_dropped_bytes = nullptr) const;
   // Appends the token's bytes. at_start: whether nothing was written yet; the space that encoding
   // put before the text is left out there.
   void append(TokenId token, bool& at_start, std::string& out) const;

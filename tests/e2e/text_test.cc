@@ -54,6 +54,18 @@ TEST_F(WithModel, TokenizeAndDetokenizeAreInverses) {
   EXPECT_EQ(run_pronk({"detokenize", model_}, spaced).out, text);
 }
 
+TEST(Tokenize, SaysWhatTheVocabularyLacks) {
+  const std::filesystem::path path = scratch() / "tokenizer.json";
+  ASSERT_OK(write_file(path, R"({"pre_tokenizer":{"type":"ByteLevel","add_prefix_space":false},
+                                 "model":{"type":"BPE","vocab":{"a":0,"b":1},"merges":[]}})"));
+  const Outcome ids = run_pronk({"tokenize", path.string(), "--json", "--quiet"},
+                                "a\xff\xfe"
+                                "b");
+  EXPECT_EQ(ids.status, 0);
+  EXPECT_EQ(ids.out, "[0, 1]\n");
+  EXPECT_THAT(ids.err, StartsWith("2 of 4 bytes are left out"));
+}
+
 TEST_F(WithModel, DetokenizeNamesWhatIsNoId) {
   expect_error(run_pronk({"detokenize", model_}, "1 two"), 2, "'two'");
   EXPECT_THAT(run_pronk({"detokenize", model_}, "999999999").err, HasSubstr("999999999"));

@@ -351,6 +351,42 @@ TEST_F(PullTest, UsesTheCachesOfOthersInPlace) {
   EXPECT_EQ(*resolve("mine"), folder_ / ("ollama/blobs/sha256-" + hex));
 }
 
+TEST_F(PullTest, LinksFromOllamaOnlyWhatIsTheSame) {
+  const std::string hex = sha256_hex("blob");
+  set("OLLAMA_MODELS", (folder_ / "ollama").string());
+  for (const char* name : {"mine/latest", "smollm2/135m"})
+    write_text(
+        folder_ / "ollama/manifests/registry.ollama.ai/library" / name,
+        fmt::format(
+            R"({{"layers":[{{"mediaType":"application/vnd.ollama.image.model","digest":"sha256:{}","size":4}}]}})",
+            hex));
+  const fs::path blob = folder_ / ("ollama/blobs/sha256-" + hex);
+  write_text(blob, "blob");
+  server_.page("/files/f/mine.gguf").body = "another";
+  const std::string url = server_.url("/files/f/mine.gguf");
+
+  const auto fetched = pull_now(url);  // the name is no proof
+  ASSERT_OK(fetched);
+  EXPECT_EQ(read_text(fetched->path), "another");
+  ASSERT_OK(remove("mine"));
+  const auto linked = pull_now(url + "#sha256=" + hex);
+  ASSERT_OK(linked);
+  EXPECT_EQ(linked->path, blob);
+  EXPECT_EQ(pull_now("smollm2:135m")->path, blob);  // the table's own name
+}
+
+TEST_F(PullTest, AUrlIsFoundInTheStoreOnlyIfItIsTheSame) {
+  server_.page("/files/f/m.gguf").body = "weights";
+  const std::string url = server_.url("/files/f/m.gguf");
+  ASSERT_OK(pull_now(url));
+  EXPECT_OK(resolve(url));
+  EXPECT_OK(resolve(url + "#sha256=" + sha256_hex("weights")));
+  EXPECT_EQ(resolve(url + "#sha256=" + sha256_hex("others")).error().code, Code::kCorruptData);
+  EXPECT_EQ(resolve(url + "#sha256=00").error().code, Code::kInvalidArgument);
+  EXPECT_EQ(resolve(server_.url("/files/g/m.gguf")).error().code, Code::kNotFound);
+  EXPECT_EQ(*resolve("m"), *resolve(url));
+}
+
 TEST_F(PullTest, CopiesShareBytesAndOutliveTheOriginal) {
   serve_repository("org/name", {{"m.gguf", "weights"}});
   ASSERT_OK(pull_now("org/name"));

@@ -93,6 +93,23 @@ TEST(Bpe, UnusedTokensAreWrittenAsTheirHalves) {
   EXPECT_THAT(out, ElementsAre(5, 1, 2));
 }
 
+TEST(Bpe, CountsTheBytesThatNoTokenStandsFor) {
+  Vocabulary v;
+  for (const char* token : {"a", "b", "é"}) v.add(token, TokenType::kNormal, true);
+  const Bpe bytes(v, {}, {}, {.byte_symbols = true});
+  const Bpe characters(v, {}, {}, {.byte_symbols = false});
+  const Bpe fallback(v, {}, {}, {.byte_symbols = false, .byte_fallback = true});
+  for (const auto& [bpe, num_dropped] :
+       {std::pair(&bytes, 5u), {&characters, 3u}, {&fallback, 3u}}) {
+    Bpe::Workspace workspace;
+    std::vector<TokenId> out;
+    for (unsigned times = 1; times <= 3; ++times) {  // also when the piece was seen before
+      bpe->encode("a模bé", workspace, out);
+      EXPECT_EQ(workspace.num_dropped_bytes(), times * num_dropped);
+    }
+  }
+}
+
 TEST(Bpe, UnknownCharactersAreFusedOrNot) {
   Vocabulary v;
   v.add("<unk>", TokenType::kUnknown, false);

@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-namespace pronk::cli {
+namespace pronk {
 
 // Insertions, deletions, changes and swaps of neighbours that make b of a (Damerau-Levenshtein,
 // each place edited once).
@@ -15,4 +15,4 @@ int edit_distance(std::string_view a, std::string_view b);
 // least one may), or it begins one candidate alone.
 std::optional<std::string> nearest(std::string_view word, std::span<const std::string> candidates);
 
-}  // namespace pronk::cli
+}  // namespace pronk

@@ -1,9 +1,9 @@
-#include "cli/suggest.h"
+#include "text/suggest.h"
 
 #include <algorithm>
 #include <vector>
 
-namespace pronk::cli {
+namespace pronk {
 
 int edit_distance(std::string_view a, std::string_view b) {
   const std::size_t columns = b.size() + 1;
@@ -37,4 +37,4 @@ std::optional<std::string> nearest(std::string_view word, std::span<const std::s
   return best ? std::optional(*best) : std::nullopt;
 }
 
-}  // namespace pronk::cli
+}  // namespace pronk
