@@ -14,13 +14,12 @@ Result<KvCache> KvCache::create(const KvShape& shape, int num_pages) {
 
 KvLayer KvCache::operator[](int layer) const {
   if (!memory_.data()) return {nullptr, shape_};
-  return {memory_.data() + shape_.head_bytes() * shape_.num_kv_heads * num_pages_ * layer, shape_};
+  return {memory_.data() + shape_.head_bytes() * shape_.num_kv_heads * layer, shape_};
 }
 
 void KvCache::copy_page(int from, int to) {
-  const auto bytes = static_cast<std::size_t>(shape_.head_bytes() * shape_.num_kv_heads);
-  for (int layer = 0; layer < shape_.num_layers; ++layer)
-    std::memcpy((*this)[layer].head(to, 0), (*this)[layer].head(from, 0), bytes);
+  std::memcpy((*this)[0].head(to, 0), (*this)[0].head(from, 0),
+              static_cast<std::size_t>(shape_.page_bytes()));
 }
 
 }  // namespace pronk

@@ -1,8 +1,9 @@
 // The paged key/value cache: pages of kKvPageTokens tokens, in the order that the attention kernels
 // read them.
 //
-// A page of a layer is its num_kv_heads parts, laid out as kernels/attend_kernels.h has it; a layer
-// is all its pages; the cache is all layers.
+// A page is its layers, each of num_kv_heads parts laid out as kernels/attend_kernels.h has it; the
+// cache is all pages. So a short text touches few of the system's pages, which are cleared when they
+// are first touched: whole layers one after the other would have it touch 2 MiB in each.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -22,14 +23,13 @@ struct KvShape {
   std::int64_t page_bytes() const { return head_bytes() * num_kv_heads * num_layers; }
 };
 
-// One layer's pages; a view.
+// One layer of all pages; a view.
 struct KvLayer {
   std::byte* data = nullptr;  // null when only shapes are counted
   KvShape shape;
 
   std::byte* head(int page, int kv_head) const {
-    return data +
-           (static_cast<std::int64_t>(page) * shape.num_kv_heads + kv_head) * shape.head_bytes();
+    return data + page * shape.page_bytes() + kv_head * shape.head_bytes();
   }
 };
 
