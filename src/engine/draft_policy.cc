@@ -7,8 +7,10 @@ namespace {
 
 constexpr double kCredit = 0.01;   // of the time of plain steps
 constexpr double kMostCredit = 4;  // plain steps
-constexpr double kMostDebt = 4;    // plain steps
-constexpr double kOlder = 0.8;     // what earlier drafts count after the next one
+// Plain steps that may be lost before guessing pauses: little where each guess costs, so that a
+// model of no use costs a short reply as little; where guesses are free, their first may fail.
+constexpr double kMostDebt = 0.5, kMostDebtOfFree = 4;
+constexpr double kOlder = 0.8;  // what earlier drafts count after the next one
 constexpr double kMostCertain = 0.98;
 constexpr int kPlainEvery = 64;  // steps: so that what a plain one takes stays known
 
@@ -33,8 +35,15 @@ double StepTimes::estimate(int num_rows) const {
 
 void Acceptance::add(int num_drafted, int num_accepted) {
   if (num_drafted == 0) return;
+  proven_ = proven_ || num_accepted > 0;
   true_ = kOlder * true_ + num_accepted;
   tried_ = kOlder * tried_ + num_accepted + (num_accepted < num_drafted ? 1 : 0);
+}
+
+void Acceptance::add_trial(int num_tried, int num_true) {
+  proven_ = proven_ || num_true > 0;
+  true_ += num_true;
+  tried_ += num_tried;
 }
 
 double DraftPolicy::seconds_with(int num_guesses, int num_texts) const {
@@ -55,11 +64,13 @@ int DraftPolicy::length(Acceptance& acceptance, int num_texts) {
                     best_length(std::min(acceptance.rate(), kMostCertain), kMostDraftTokens, flat));
   }
   if (!steps_.known(num_texts) || num_since_plain_ >= kPlainEvery) return 0;
-  const int most = paused_ ? 0 : best(acceptance.rate(), num_texts);
-  if (most > 0 || balance_ < reading_) return most;
-  acceptance = Acceptance();
-  try_again(num_texts);
-  return best(acceptance.rate(), num_texts);
+  int most = paused_ ? 0 : best(acceptance.rate(), num_texts);
+  if (most == 0 && balance_ >= reading_) {
+    acceptance = Acceptance();
+    try_again(num_texts);
+    most = best(acceptance.rate(), num_texts);
+  }
+  return acceptance.proven() ? most : std::min(most, 1);
 }
 
 // Afresh: the times may have been of a bad moment.
@@ -89,7 +100,7 @@ void DraftPolicy::stepped(int num_texts, int num_rows, int num_tokens, double se
   }
   drafting_ = 0;
   balance_ = std::min(balance_, reading_ + kMostCredit * plain);
-  paused_ = paused_ || balance_ < -kMostDebt * plain;
+  paused_ = paused_ || balance_ < -(expected_cost_ > 0 ? kMostDebt : kMostDebtOfFree) * plain;
 }
 
 }  // namespace pronk

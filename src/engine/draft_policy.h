@@ -43,9 +43,12 @@ class StepTimes {
 class Acceptance {
  public:
   void add(int num_drafted, int num_accepted);
+  void add_trial(int num_tried, int num_true);  // each token by itself
   double rate() const { return true_ / tried_; }
+  bool proven() const { return proven_; }  // one came true: until then one is tried at a time
 
  private:
+  bool proven_ = false;
   double true_ = 1.5, tried_ = 2;  // before anything is known: three of four
 };
 
@@ -69,7 +72,8 @@ int best_length(double rate, int most, Seconds seconds_with) {
 
 // Of one engine. It keeps an account, in seconds: what guessing gained and lost against plain
 // steps, and a hundredth of the time of plain steps. Where guessing was given up, it is tried again
-// once the account is not overdrawn: so trying costs about that hundredth.
+// once the account is not overdrawn: so trying costs about that hundredth, and what it may be
+// overdrawn.
 class DraftPolicy {
  public:
   // always: guess even where it does not pay.

@@ -20,6 +20,9 @@ struct DraftRequest {
   const Sampler* sampler = nullptr;       // has accepted the tokens
   int most = 0;                           // guesses wanted, at least 1
   std::vector<TokenId>* draft = nullptr;  // empty; what comes next, as far as it is guessed
+  // Set by the drafter where it was tried on tokens that had come already: on how many, and how
+  // many of them it would have guessed.
+  int num_tried = 0, num_true = 0;
 };
 
 // What guessing took, apart from the reading of text that came before.

@@ -12,8 +12,18 @@ namespace pronk {
 
 using Clock = std::chrono::steady_clock;
 
+namespace {
+
+constexpr std::size_t kLeastRead = 16;   // of a text's end
+constexpr std::size_t kTrialTokens = 8;  // of a reply
+
+}  // namespace
+
 ModelDrafter::ModelDrafter(Parts parts)
-    : parts_(std::move(parts)), pool_(parts_.num_pages), scheduler_(pool_, parts_.limits) {}
+    : parts_(std::move(parts)),
+      pool_(parts_.num_pages),
+      scheduler_(pool_, parts_.limits),
+      allowance_(parts_.expected_cost > 0 ? 0 : static_cast<std::size_t>(parts_.context)) {}
 
 DraftCost ModelDrafter::propose(std::span<DraftRequest> requests) {
   if (failed_) return {};
@@ -36,42 +46,103 @@ DraftCost ModelDrafter::propose(std::span<DraftRequest> requests) {
 }
 
 void ModelDrafter::forget(std::uint64_t id) {
+  waiting_.erase(id);
   const auto text = texts_.find(id);
   if (text == texts_.end()) return;
   scheduler_.remove(*text->second);
   texts_.erase(text);
 }
 
-// The text as it is now, with room for guesses.
+// The text as it is now, with room for guesses; or with what it is tried on as a draft.
 void ModelDrafter::take_in(DraftRequest& request) {
   const int room = parts_.context - static_cast<int>(request.tokens.size());
   if (room <= 0) return forget(request.id);
-  std::unique_ptr<Text>& text = texts_[request.id];
-  if (!text) {
-    text = std::make_unique<Text>();
-    text->id = request.id;
-    text->cache_namespace = request.cache_namespace;
-    text->tokens.assign(request.tokens.begin(), request.tokens.end());
-    scheduler_.add(*text);
-  } else {
-    const auto grown = request.tokens.subspan(text->tokens.size());
-    text->tokens.insert(text->tokens.end(), grown.begin(), grown.end());
-    // The last token is read again in any case: its logits are what is wanted.
-    const std::size_t last = std::max<std::size_t>(grown.size(), 1) - 1;
-    std::size_t num_true = 0;
-    while (num_true < std::min(last, text->num_kept) && grown[num_true] == text->guesses[num_true])
-      ++num_true;
-    if (num_true > 0) scheduler_.computed({text.get(), static_cast<int>(num_true)});
-  }
+  Text* text = text_of(request);
+  if (!text) return;
   text->guesses.clear();
   text->num_kept = 0;
-  text->draft.assign(static_cast<std::size_t>(std::min(request.most, room)), 0);
   text->request = &request;
+  if (text->trial) {
+    const auto reply = request.tokens.subspan(text->begin + text->tokens.size());
+    text->draft.assign(reply.begin(), reply.end());
+  } else {
+    text->draft.assign(static_cast<std::size_t>(std::min(request.most, room)), 0);
+  }
 }
 
-// One step of reading, and the first guess at every text that is read to its end. How many tokens
-// were read.
+// None while it waits for its trial.
+ModelDrafter::Text* ModelDrafter::text_of(const DraftRequest& request) {
+  const std::size_t num_tokens = request.tokens.size();
+  const auto known = texts_.find(request.id);
+  if (known == texts_.end())
+    return allowance_ < kLeastRead ? begin_trial(request)
+                                   : begin_text(request, num_tokens, allowance_);
+  Text& text = *known->second;
+  if (text.trial) return &text;
+  grow(text, request);
+  const bool pays = allowance_ >= std::min(num_tokens, 2 * text.tokens.size());
+  return text.begin > 0 && pays ? begin_text(request, num_tokens, allowance_) : &text;
+}
+
+// The text up to `end`, of which most_tokens are read at most; what was read before is dropped.
+ModelDrafter::Text* ModelDrafter::begin_text(const DraftRequest& request, std::size_t end,
+                                             std::size_t most_tokens) {
+  forget(request.id);
+  std::unique_ptr<Text>& text = texts_[request.id];
+  text = std::make_unique<Text>();
+  text->id = request.id;
+  text->cache_namespace = request.cache_namespace;
+  text->begin = end - std::min(most_tokens, end);
+  const auto tokens = request.tokens.subspan(text->begin, end - text->begin);
+  text->tokens.assign(tokens.begin(), tokens.end());
+  if (parts_.expected_cost > 0) allowance_ -= std::min(allowance_, tokens.size());
+  scheduler_.add(*text);
+  return text.get();
+}
+
+ModelDrafter::Text* ModelDrafter::begin_trial(const DraftRequest& request) {
+  const auto [waiting, is_new] =
+      waiting_.try_emplace(request.id, Waiting{request.tokens.size(), request.sampler->fork()});
+  const std::size_t num_tokens = waiting->second.num_tokens;
+  if (request.tokens.size() - num_tokens < kTrialTokens) return nullptr;
+  Sampler sampler = std::move(waiting->second.sampler);
+  Text* text = begin_text(request, num_tokens, kLeastRead);
+  text->trial = std::move(sampler);
+  return text;
+}
+
+// By what came since the last call: some of it was guessed, and is in the cache.
+void ModelDrafter::grow(Text& text, const DraftRequest& request) {
+  const auto grown = request.tokens.subspan(text.begin + text.tokens.size());
+  text.tokens.insert(text.tokens.end(), grown.begin(), grown.end());
+  const std::size_t num_true = static_cast<std::size_t>(
+      std::mismatch(grown.begin(), grown.end(), text.guesses.begin(), text.guesses.end()).first -
+      grown.begin());
+  earn(num_true);
+  // The last token is read again in any case: its logits are what is wanted.
+  const std::size_t last = std::max<std::size_t>(grown.size(), 1) - 1;
+  const std::size_t num_computed = std::min({num_true, last, text.num_kept});
+  if (num_computed > 0) scheduler_.computed({&text, static_cast<int>(num_computed)});
+}
+
+// A true guess saves most of a step of the model. Reading a token takes about an eighth of a
+// guess's time, so this spends a quarter of a step.
+void ModelDrafter::earn(std::size_t num_true_guesses) {
+  if (parts_.expected_cost == 0) return;
+  const double tokens = static_cast<double>(num_true_guesses) * 2 / parts_.expected_cost;
+  allowance_ = std::min(allowance_ + static_cast<std::size_t>(tokens),
+                        static_cast<std::size_t>(parts_.context));
+}
+
+// One step of reading; the trials in it, and the first guess at every other text that is read to
+// its end. How many tokens were read.
 Result<int> ModelDrafter::read(std::vector<Guesser>& guessers) {
+  struct Trial {
+    Text* text;
+    int num_tokens;
+    std::size_t row;
+  };
+  std::vector<Trial> trials;
   StepPlan plan = scheduler_.plan();
   if (plan.shares.empty()) return 0;
   int num_read = 0;
@@ -80,18 +151,43 @@ Result<int> ModelDrafter::read(std::vector<Guesser>& guessers) {
     Text& text = static_cast<Text&>(*share.sequence);
     text.num_kept = 0;  // it may have given way since, and come back
     num_read += share.num_tokens;
-    const int most = std::exchange(share.num_draft, 0);
+    const int most = text.trial ? share.num_draft : std::exchange(share.num_draft, 0);
     if (!share.completes()) continue;
-    if (text.request && most > 0)
+    if (text.trial)
+      trials.push_back({&text, most, num_rows});
+    else if (text.request && most > 0)
       guessers.push_back(
           {&text, text.request->sampler->fork(), static_cast<std::size_t>(most), num_rows});
-    ++num_rows;
+    num_rows += 1 + static_cast<std::size_t>(share.num_draft);
   }
   gathered_.gather(plan.shares);
   const std::span<float> logits = PRONK_TRY(parts_.runner->step(gathered_.batch()));
-  for (const Share& share : plan.shares) scheduler_.computed(share);
+  for (const Share& share : plan.shares) scheduler_.computed({share.sequence, share.num_tokens});
+  const auto vocab_size = static_cast<std::size_t>(parts_.vocab_size);
+  for (const Trial& trial : trials)
+    judge(*trial.text, trial.num_tokens, logits.subspan(trial.row * vocab_size));
   pick(guessers, logits);
   return num_read;
+}
+
+// By the logits before each of the tokens that it is tried on. They are part of the text then.
+void ModelDrafter::judge(Text& text, int num_tokens, std::span<float> logits) {
+  const auto vocab_size = static_cast<std::size_t>(parts_.vocab_size);
+  int num_true = 0;
+  for (int i = 0; i < num_tokens; ++i) {
+    const TokenId token = text.draft[static_cast<std::size_t>(i)];
+    const auto picked =
+        text.trial->pick(logits.subspan(static_cast<std::size_t>(i) * vocab_size, vocab_size));
+    if (picked && picked->token == token) ++num_true;
+    text.trial->accept(token);
+    text.tokens.push_back(token);
+  }
+  text.trial.reset();
+  if (num_tokens == 0) return;
+  scheduler_.computed({&text, num_tokens});
+  earn(static_cast<std::size_t>(num_true));
+  text.request->num_tried = num_tokens;
+  text.request->num_true = num_true;
 }
 
 // The guesses after the first, one of each text a step.

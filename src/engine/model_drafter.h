@@ -6,9 +6,16 @@
 // is caught up with over several. The keys of guesses lie beyond what the scheduler counts as
 // computed: those that came true are counted when the text comes back grown, the others are written
 // over.
+//
+// Of a text that is there already it reads the end only, as much as an allowance pays for. Guesses
+// that come true add to the allowance; once it pays for twice as much, the text is read again from
+// further back. While there is none, a model is on trial: it waits for the first tokens of the
+// reply, reads them and a few before them in one step, and is judged by what it would have picked.
+// So a model of no use costs about that step, and never reads the prompt.
 #pragma once
 #include <map>
 #include <memory>
+#include <optional>
 
 #include "engine/drafter.h"
 #include "engine/gather.h"
@@ -25,7 +32,7 @@ class ModelDrafter final : public Drafter {
     int num_pages = 0;  // of the runner
     int context = 0;    // longer texts get no guesses; fits the pages
     int vocab_size = 0;
-    double expected_cost = 0;  // Drafter::expected_cost
+    double expected_cost = 0;  // Drafter::expected_cost; 0: reading costs nothing
     SchedulerLimits limits;
   };
   explicit ModelDrafter(Parts parts);
@@ -36,10 +43,18 @@ class ModelDrafter final : public Drafter {
   int num_pages_available() const { return pool_.num_available(); }
 
  private:
+  // Its tokens are the request's from `begin` on.
   struct Text : Sequence {
+    std::size_t begin = 0;
+    std::optional<Sampler> trial;  // until it was: the reply's, before what the model is tried on
     std::vector<TokenId> guesses;  // the last ones
     std::size_t num_kept = 0;      // of them, with keys in the cache
     DraftRequest* request = nullptr;
+  };
+  // A text that has too few tokens for a trial yet: what it was when it was asked for.
+  struct Waiting {
+    std::size_t num_tokens;
+    Sampler sampler;
   };
   // A text that is guessed at now.
   struct Guesser {
@@ -50,6 +65,12 @@ class ModelDrafter final : public Drafter {
   };
 
   void take_in(DraftRequest& request);
+  Text* text_of(const DraftRequest& request);
+  Text* begin_text(const DraftRequest& request, std::size_t end, std::size_t most_tokens);
+  Text* begin_trial(const DraftRequest& request);
+  void grow(Text& text, const DraftRequest& request);
+  void judge(Text& text, int num_tokens, std::span<float> logits);
+  void earn(std::size_t num_true_guesses);
   Result<int> read(std::vector<Guesser>& guessers);
   Status guess_on(std::vector<Guesser>& guessers);
   void pick(std::vector<Guesser>& guessers, std::span<float> logits);
@@ -59,6 +80,8 @@ class ModelDrafter final : public Drafter {
   Scheduler scheduler_;
   GatheredBatch gathered_;
   std::map<std::uint64_t, std::unique_ptr<Text>> texts_;
+  std::map<std::uint64_t, Waiting> waiting_;
+  std::size_t allowance_;  // tokens of texts to read
   bool failed_ = false;
 };
 

@@ -13,22 +13,27 @@ Speculation::Speculation(std::unique_ptr<Drafter> drafter, bool always)
 double Speculation::draft(std::span<ReplySequence* const> replies) {
   if (!drafter_) return 0;
   std::vector<DraftRequest> requests;
+  std::vector<ReplySequence*> asked;
   for (ReplySequence* reply : replies) {
     reply->draft.clear();
     const int length = policy_.length(reply->acceptance, static_cast<int>(replies.size()));
-    if (const int most = std::min(length, reply->most_draft_tokens()); most > 0)
-      requests.push_back({.id = reply->id,
-                          .tokens = reply->tokens,
-                          .cache_namespace = reply->cache_namespace,
-                          .sampler = &reply->sampler(),
-                          .most = most,
-                          .draft = &reply->draft});
+    const int most = std::min(length, reply->most_draft_tokens());
+    if (most <= 0) continue;
+    asked.push_back(reply);
+    requests.push_back({.id = reply->id,
+                        .tokens = reply->tokens,
+                        .cache_namespace = reply->cache_namespace,
+                        .sampler = &reply->sampler(),
+                        .most = most,
+                        .draft = &reply->draft});
   }
   if (requests.empty()) return 0;
   const auto before = Clock::now();
   const DraftCost cost = drafter_->propose(requests);
   const double seconds = std::chrono::duration<double>(Clock::now() - before).count();
   policy_.drafted(cost, seconds);
+  for (std::size_t i = 0; i < asked.size(); ++i)
+    asked[i]->acceptance.add_trial(requests[i].num_tried, requests[i].num_true);
   return seconds;
 }
 

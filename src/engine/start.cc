@@ -45,14 +45,16 @@ Result<std::unique_ptr<Drafter>> make_model_drafter(const Model& model,
                                                     const std::shared_ptr<const Model>& draft,
                                                     const RunnerOptions& runner,
                                                     const EngineParts& parts) {
-  return std::unique_ptr<Drafter>(std::make_unique<ModelDrafter>(ModelDrafter::Parts{
-      .runner = PRONK_TRY_IN("draft model", make_cpu_runner(draft, runner)),
-      .num_pages = parts.capacity.num_pages,
-      .context = std::min(parts.capacity.context, draft->config().max_context),
-      .vocab_size = draft->config().vocab_size,
-      .expected_cost =
-          static_cast<double>(draft->weight_bytes()) / static_cast<double>(model.weight_bytes()),
-      .limits = scheduler_limits(parts.options)}));
+  return std::unique_ptr<Drafter>(std::make_unique<ModelDrafter>(
+      ModelDrafter::Parts{.runner = PRONK_TRY_IN("draft model", make_cpu_runner(draft, runner)),
+                          .num_pages = parts.capacity.num_pages,
+                          .context = std::min(parts.capacity.context, draft->config().max_context),
+                          .vocab_size = draft->config().vocab_size,
+                          .expected_cost = parts.options.speculate_always
+                                               ? 0
+                                               : static_cast<double>(draft->weight_bytes()) /
+                                                     static_cast<double>(model.weight_bytes()),
+                          .limits = scheduler_limits(parts.options)}));
 }
 
 }  // namespace

@@ -2,8 +2,8 @@
 // read them.
 //
 // A page is its layers, each of num_kv_heads parts laid out as kernels/attend_kernels.h has it; the
-// cache is all pages. So a short text touches few of the system's pages, which are cleared when they
-// are first touched: whole layers one after the other would have it touch 2 MiB in each.
+// cache is all pages. So a short text touches few of the system's pages, which are cleared when
+// they are first touched: whole layers one after the other would have it touch 2 MiB in each.
 #pragma once
 #include <cstddef>
 #include <cstdint>

@@ -124,6 +124,22 @@ TEST(DraftPolicy, NorInManyShortReplies) {
             << row << " a row, " << rate << " come true, " << reply_tokens << " tokens";
 }
 
+TEST(DraftPolicy, NorInAFirstShortReplyByAModelOfNoUse) {
+  for (const double row : {0.05, 0.15})
+    for (const double guess : {0.1, 0.2, 0.3})
+      EXPECT_GE(
+          simulate(
+              {.row = row, .guess = guess, .rate = 0, .expected_cost = guess, .num_tokens = 60})
+              .speed,
+          0.985)
+          << row << " a row, " << guess << " a guess";
+}
+
+TEST(DraftPolicy, AGoodModelIsFoundOutInAFewTokens) {
+  const World w{.row = 0.05, .guess = 0.15, .rate = 0.8, .expected_cost = 0.15, .num_tokens = 60};
+  EXPECT_GT(simulate(w).speed, 1.3);
+}
+
 TEST(DraftPolicy, GainsWhereGuessesComeTrueAndRowsAreCheap) {
   EXPECT_GT(simulate({.row = 0.05, .rate = 0.95}).speed, 4);
   EXPECT_GT(simulate({.row = 0.05, .rate = 0.7}).speed, 1.7);

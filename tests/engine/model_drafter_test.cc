@@ -11,7 +11,8 @@ constexpr int kVocab = 67;
 using Tokens = std::vector<TokenId>;
 
 std::unique_ptr<ModelDrafter> drafter(int num_pages = 20, int max_batch_tokens = 512,
-                                      std::function<Status(const Batch&)> before_step = {}) {
+                                      std::function<Status(const Batch&)> before_step = {},
+                                      double expected_cost = 0) {
   auto runner = std::make_unique<FakeRunner>(kVocab, num_pages);
   runner->before_step = std::move(before_step);
   return std::make_unique<ModelDrafter>(ModelDrafter::Parts{
@@ -19,6 +20,7 @@ std::unique_ptr<ModelDrafter> drafter(int num_pages = 20, int max_batch_tokens =
       .num_pages = num_pages,
       .context = (num_pages - 1) * kKvPageTokens,
       .vocab_size = kVocab,
+      .expected_cost = expected_cost,
       .limits = {.max_batch_tokens = max_batch_tokens, .max_draft_tokens = 64}});
 }
 
@@ -107,6 +109,89 @@ TEST(ModelDrafter, ALongTextIsReadOverSeveralCalls) {
   r.grow(2);
   std::vector<DraftRequest> requests = {r.request(4)};
   EXPECT_EQ(d->propose(requests).num_guesses, 4);
+}
+
+// Where reading costs something: what is read, and of how much.
+struct Trial {
+  std::unique_ptr<ModelDrafter> drafter_on(double expected_cost, int max_batch_tokens = 512) {
+    return drafter(
+        20, max_batch_tokens,
+        [this](const Batch& batch) -> Status {
+          num_read += static_cast<int>(batch.tokens.size());
+          return Ok{};
+        },
+        expected_cost);
+  }
+  DraftRequest ask(ModelDrafter& d, Reply& reply, int most = 1) {
+    num_read = 0;
+    std::vector<DraftRequest> requests = {reply.request(most)};
+    d.propose(requests);
+    return requests[0];
+  }
+  int num_read = 0;
+};
+
+TEST(ModelDrafter, IsTriedOnARepliesFirstTokensWithThePromptsEnd) {
+  for (const SamplingParams& params : {kGreedy, kSampled})
+    for (const int max_batch_tokens : {512, 10}) {
+      Trial trial;
+      const auto d = trial.drafter_on(0.25, max_batch_tokens);
+      Reply r(1, text(12, 1), params);
+      for (int i = 0; i < 8; ++i) {
+        EXPECT_EQ(trial.ask(*d, r).num_tried, 0);
+        EXPECT_EQ(trial.num_read, 0) << "before there is enough to try it on";
+        r.grow(1);
+      }
+      int num_tried = 0, num_true = 0, calls = 0;
+      for (; num_tried == 0; ++calls) {
+        const DraftRequest tried = trial.ask(*d, r);
+        num_tried = tried.num_tried;
+        num_true = tried.num_true;
+        r.grow(1);
+      }
+      EXPECT_EQ(num_tried, 8);
+      EXPECT_EQ(calls, max_batch_tokens == 512 ? 1 : 2) << "12 tokens of prompt, 10 a step";
+      EXPECT_EQ(num_true, num_tried) << "it is the same model, and has read the whole prompt";
+      trial.ask(*d, r, 4);
+      EXPECT_EQ(r.draft, r.next(4));
+    }
+}
+
+TEST(ModelDrafter, OfNoUseReadsNoMoreOfALongPrompt) {
+  Trial trial;
+  const auto d = trial.drafter_on(0.25);
+  Reply r(1, text(300, 1), kGreedy);
+  trial.ask(*d, r);
+  r.grow(8);
+  const DraftRequest tried = trial.ask(*d, r);  // what it says depends on the whole prompt
+  EXPECT_EQ(tried.num_tried, 8);
+  EXPECT_LT(tried.num_true, 3);
+  EXPECT_EQ(trial.num_read, 16 + 8);
+}
+
+TEST(ModelDrafter, TrueGuessesPayForReadingFurtherBack) {
+  SamplingParams always_11 = kGreedy;
+  always_11.logit_bias = {{11, 1000.0F}};
+  Trial trial;
+  const auto d = trial.drafter_on(0.25);
+  Reply r(1, text(150, 1), always_11);
+  trial.ask(*d, r);
+  for (int i = 0; i < 8; ++i) r.say(11);
+  EXPECT_EQ(trial.ask(*d, r).num_true, 8);
+  r.say(11);
+  trial.ask(*d, r);
+  EXPECT_EQ(trial.num_read, 8 * 8) << "a true guess pays for 2 / 0.25 tokens";
+  int most_read = 0;
+  for (int i = 0; i < 50; ++i) {
+    for (int j = 0; j < 5; ++j) r.say(11);
+    trial.ask(*d, r, 5);
+    EXPECT_EQ(r.draft, Tokens(5, 11));
+    most_read = std::max(most_read, trial.num_read);
+  }
+  EXPECT_GT(most_read, 150) << "in the end the whole of it";
+  Reply other(2, text(60, 2), kGreedy);
+  trial.ask(*d, other);
+  EXPECT_EQ(trial.num_read, 60) << "the next text is read at once";
 }
 
 TEST(ModelDrafter, AChatsEarlierTurnsAreReadOnce) {
