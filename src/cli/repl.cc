@@ -51,6 +51,15 @@ std::string option_name(std::string name) {
   return name;
 }
 
+// Whether an option of run is read for each message anew; the others made the engine what it is.
+bool is_read_anew(std::string_view name) {
+  constexpr std::string_view kOfReplies[] = {"predict", "stop", "date", "ignore-eos", "logprobs"};
+  const OptionGroup sampling = sampling_options();
+  return std::count(std::begin(kOfReplies), std::end(kOfReplies), name) > 0 ||
+         std::any_of(sampling.options.begin(), sampling.options.end(),
+                     [&](const OptionSpec& option) { return option.name == name; });
+}
+
 }  // namespace
 
 Repl::Repl(Console& console, Engine& engine, Options options, Session session)
@@ -188,7 +197,15 @@ Status Repl::set(const std::string& words) {
     session_.options().system = value;
     return Ok{};
   }
-  return options_.set(option_name(name), value);
+  Options changed = options_;
+  PRONK_TRY(changed.set(option_name(name), value));
+  if (!is_read_anew(option_name(name)))
+    return error(
+        Code::kInvalidArgument,
+        fmt::format("/set {}: settled when the chat began; leave with /bye, and give --{} to run",
+                    name, option_name(name)));
+  options_ = std::move(changed);
+  return Ok{};
 }
 
 Status Repl::show(const std::string& what) {

@@ -166,7 +166,7 @@ Status Transfer::first_chunk() {
     return part_.set_size(0);
   }
   for (Backoff backoff(http_);;) {
-    bool is_range = false, started = false;
+    bool started = false;
     std::int64_t position = 0;
     const HttpOutcome outcome = client.attempt(
         {file_.url, file_.headers, fmt::format("0-{}", asked - 1)},
@@ -174,15 +174,13 @@ Status Transfer::first_chunk() {
           if (!started) {
             started = true;
             const auto range = parse_content_range(head.header("content-range"));
-            is_range = head.status == 206 && range && range->begin == 0;
-            if (!is_range) return Ok{};
+            if (head.status != 206 || !range || range->begin != 0) {
+              single_stream_ = true;  // the whole file comes, to be taken in one stream
+              return error(Code::kCancelled, "no ranges");
+            }
             PRONK_TRY(check_size(range->total));
             PRONK_TRY(part_.start(identity(head), range->total, chunk_size));
             if (identity(head).empty()) PRONK_TRY(part_.restart());
-          }
-          if (!is_range) {  // the whole file comes, to be taken in one stream
-            single_stream_ = true;
-            return error(Code::kCancelled, "no ranges");
           }
           const auto room = static_cast<std::size_t>(std::min(asked, part_.size()) - position);
           if (bytes.size() > room)

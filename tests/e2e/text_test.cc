@@ -402,6 +402,8 @@ TEST_F(WithModel, ChatAnswersObeysAndLeaves) {
   ASSERT_TRUE(chat.wait_for(">>> "));
   chat.type("/set temp 3x\r");
   ASSERT_TRUE(chat.wait_for("needs a number"));
+  chat.type("/set threads 1\r");
+  ASSERT_TRUE(chat.wait_for("/set threads: settled when the chat began"));
   chat.type("/set system Be brief.\r");
   ASSERT_TRUE(chat.wait_for(">>> "));
   chat.type("/show system\r");

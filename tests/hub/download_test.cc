@@ -68,11 +68,17 @@ TEST_F(DownloadTest, TakesFilesOfEverySizeAroundAChunk) {
 }
 
 TEST_F(DownloadTest, WorksWithServersThatServeNoRanges) {
-  const std::string body = random_bytes(300'000);
-  server_.page("/f").body = body;
-  server_.page("/f").ranges = false;
-  ASSERT_OK(download(file("/f"), options()));
-  EXPECT_EQ(bytes(), body);
+  for (const std::size_t size : {0, 1, 52, 16'384, 300'000}) {  // in one piece, and in several
+    const std::string body = random_bytes(size);
+    server_.page("/f").body = body;
+    server_.page("/f").ranges = false;
+    Download wanted = file("/f");
+    for (const std::int64_t announced : {std::int64_t{-1}, static_cast<std::int64_t>(size)}) {
+      wanted.size = announced;
+      ASSERT_OK(download(wanted, options()));
+      EXPECT_EQ(bytes(), body) << size;
+    }
+  }
 }
 
 TEST_F(DownloadTest, GoesOnWhereItWasStopped) {
