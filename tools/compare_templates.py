@@ -262,7 +262,7 @@ class RandomTemplate:
         if self.rng.random() < 0.08:
             return self.pick(["ns.v", "range(4)", "range(1, 9, 3)", "range(5, 0, -2)|list",
                               "dict(a=1, b=s)", "namespace(z=1).z", "joiner('/')()", "range(3)[1]",
-                              "strftime_now('x')", "namespace"])
+                              "strftime_now('x')", "namespace is callable"])
         return self.pick(self.NAMES) if self.rng.random() < 0.6 else self.literal()
 
     def expr(self, depth):

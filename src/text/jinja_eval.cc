@@ -38,9 +38,31 @@ Result<Text> Evaluator::render(const Body& body, const json::object& variables) 
     const bool own = text && is_token_name(name);
     root_->variables.emplace_back(name, own ? Value::text(text->bytes(), true) : entry.value);
   }
+  begin_block(body, *root_);
   Text out;
   PRONK_TRY(execute(body, root_, out));
   return out;
+}
+
+void Evaluator::begin_block(const Body& body, Scope& scope) {
+  const auto [place, is_new] = blocks_.try_emplace(&body);
+  Block& block = place->second;
+  if (is_new) {
+    std::vector<std::string_view> parameters;
+    if (scope.parent)  // else they are the caller's variables, which the template may take over
+      for (const auto& [name, value] : scope.variables) parameters.push_back(name);
+    block.mentioned = names_of(body, parameters);
+    const auto is_mentioned_around = [&](std::string_view name) {
+      for (const Scope* around = scope.parent.get(); around; around = around->parent.get())
+        if (around->mentioned && around->mentioned->contains(name)) return true;
+      return false;
+    };
+    for (const auto& [name, is_assigned_first] : block.mentioned)
+      if (is_assigned_first && !is_mentioned_around(name)) block.unset.push_back(name);
+  }
+  scope.mentioned = &block.mentioned;
+  for (const std::string_view name : block.unset)
+    scope.set(name, Value::undefined(fmt::format("'{}' is undefined", name)));
 }
 
 Result<Evaluator::Flow> Evaluator::execute(const Body& body, const ScopePtr& scope, Text& out) {
@@ -83,6 +105,7 @@ Result<Evaluator::Flow> Evaluator::run(const Assign& node, const ScopePtr& scope
 Result<Evaluator::Flow> Evaluator::run(const AssignBlock& node, const ScopePtr& scope, Text&) {
   Text text;
   const auto inner = std::make_shared<Scope>(scope);
+  begin_block(node.body, *inner);
   const Flow flow = PRONK_TRY(execute(node.body, inner, text));
   if (flow != Flow::kNormal) return flow;
   Value value(std::move(text));
@@ -145,12 +168,15 @@ Result<Evaluator::Flow> Evaluator::iterate_body(const For& node, const ScopePtr&
     const auto inner = std::make_shared<Scope>(scope);
     if (node.uses_loop) inner->set("loop", Value(state));
     PRONK_TRY(assign(node.target, *item, *inner));
+    begin_block(node.body, *inner);
     const Flow flow = PRONK_TRY(execute(node.body, inner, out));
     if (flow == Flow::kBreak) break;
     if (flow == Flow::kNormal) finished_a_pass = true;
   }
   if (finished_a_pass || node.otherwise.empty()) return Flow::kNormal;
-  return execute(node.otherwise, std::make_shared<Scope>(scope), out);
+  const auto inner = std::make_shared<Scope>(scope);
+  begin_block(node.otherwise, *inner);
+  return execute(node.otherwise, inner, out);
 }
 
 Result<Evaluator::Flow> Evaluator::run(const Break&, const ScopePtr&, Text&) {
@@ -188,6 +214,7 @@ Result<Evaluator::Flow> Evaluator::run(const CallBlock& node, const ScopePtr& sc
 Result<Evaluator::Flow> Evaluator::run(const FilterBlock& node, const ScopePtr& scope, Text& out) {
   Text text;
   const auto inner = std::make_shared<Scope>(scope);
+  begin_block(node.body, *inner);
   const Flow flow = PRONK_TRY(execute(node.body, inner, text));
   if (flow != Flow::kNormal) return flow;
   const Value value = PRONK_TRY(filter_text(node.filter, Value(std::move(text)), inner));
@@ -201,11 +228,14 @@ Result<Evaluator::Flow> Evaluator::run(const With& node, const ScopePtr& scope, 
     const Value value = PRONK_TRY(evaluate(*expr, scope));
     PRONK_TRY(assign(target, value, *inner));
   }
+  begin_block(node.body, *inner);
   return execute(node.body, inner, out);
 }
 
 Result<Evaluator::Flow> Evaluator::run(const Generation& node, const ScopePtr& scope, Text& out) {
-  return execute(node.body, std::make_shared<Scope>(scope), out);
+  const auto inner = std::make_shared<Scope>(scope);
+  begin_block(node.body, *inner);
+  return execute(node.body, inner, out);
 }
 
 Status Evaluator::assign(const Target& target, const Value& value, Scope& scope) {

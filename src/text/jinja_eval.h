@@ -1,5 +1,6 @@
 // Renders a tree: statements write text, expressions give values.
 #pragma once
+#include <map>
 #include <memory>
 #include <vector>
 
@@ -24,6 +25,9 @@ class Evaluator {
  private:
   using ScopePtr = std::shared_ptr<Scope>;
   enum class Flow { kNormal, kBreak, kContinue };
+
+  // In a new scope that holds a block's parameters: unsets what the block assigns before it reads.
+  void begin_block(const Body& body, Scope& scope);
 
   // Statements (jinja_eval.cc)
   Result<Flow> execute(const Body& body, const ScopePtr& scope, Text& out);
@@ -80,6 +84,11 @@ class Evaluator {
   int num_calls_ = 0;   // macros and recursive loops under way
   int num_frames_ = 0;  // expressions and statements under way
   ScopePtr root_;
+  struct Block {
+    MentionedNames mentioned;
+    std::vector<std::string_view> unset;
+  };
+  std::map<const Body*, Block> blocks_;  // those that ran
   Value block_text_;  // what the innermost filter block's missing operand stands for
   // Objects that may refer to each other in circles. They live until the end, where the destructor
   // takes them apart.

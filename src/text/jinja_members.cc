@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <span>
 
 #include "text/jinja_loop.h"
 #include "text/jinja_operators.h"
@@ -15,14 +16,24 @@ constexpr std::string_view kListChanges[] = {"append", "clear", "pop",    "rever
                                              "insert", "sort",  "extend", "remove"};
 constexpr std::string_view kDictChanges[] = {"clear", "pop", "popitem", "setdefault", "update"};
 
+// Every Python object has these, the undefined too.
+constexpr std::string_view kOfEveryObject[] = {
+    "__class__",  "__delattr__", "__dir__",           "__doc__",          "__eq__",
+    "__format__", "__ge__",      "__getstate__",      "__getattribute__", "__gt__",
+    "__hash__",   "__init__",    "__init_subclass__", "__le__",           "__lt__",
+    "__module__", "__ne__",      "__new__",           "__reduce__",       "__reduce_ex__",
+    "__repr__",   "__setattr__", "__sizeof__",        "__str__",          "__subclasshook__"};
+
 bool is_internal(std::string_view name) { return name.starts_with("__") && name.ends_with("__"); }
 
+bool among(std::string_view name, std::span<const std::string_view> names) {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
 bool is_forbidden(const Value& object, std::string_view name) {
-  const auto among = [&](const auto& names) {
-    return std::find(std::begin(names), std::end(names), name) != std::end(names);
-  };
   const List* list = object.as_list();
-  return (list && !list->tuple && among(kListChanges)) || (object.as_dict() && among(kDictChanges));
+  return (list && !list->tuple && among(name, kListChanges)) ||
+         (object.as_dict() && among(name, kDictChanges));
 }
 
 Value forbidden(const Value& object, std::string_view name) {
@@ -73,7 +84,9 @@ std::optional<Value> data_attribute(const Value& object, std::string_view name) 
 
 Result<std::optional<Value>> get_own_attribute(Runtime& run, const Value& object,
                                                std::string_view name) {
-  if (const Undefined* undefined = object.get_if<Undefined>()) return run.undefined(*undefined);
+  if (const Undefined* undefined = object.get_if<Undefined>();
+      undefined && !among(name, kOfEveryObject))
+    return run.undefined(*undefined);
   if (is_internal(name)) {
     const Dict* dict = object.as_dict();
     if (dict && dict->find_text(name)) return std::optional<Value>();

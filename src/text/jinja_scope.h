@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "text/jinja_names.h"
 #include "text/jinja_value.h"
 
 namespace pronk::jinja {
@@ -29,6 +30,7 @@ struct Scope {
   }
 
   std::shared_ptr<Scope> parent;
+  const MentionedNames* mentioned = nullptr;  // of its block
   std::vector<std::pair<std::string_view, Value>> variables;  // names belong to the template
 };
 

@@ -51,6 +51,42 @@ std::string own_bytes(const std::string& source, const std::string& variables) {
 
 // tests/data/templates/cases.json: what Jinja2 3.1.6 gave (tools/compare_templates.py --goldens);
 // null where it raised.
+TEST(Jinja, ANameThatABlockAssignsBeforeItReadsItIsUnsetInIt) {
+  const auto shown = [](const std::string& source) {
+    return render(source, R"({"s":"a","b":"BB","yes":true})");
+  };
+  const std::string loop = "{% for i in [1] %}[{{ s }}]{% endfor %}";
+  EXPECT_EQ(shown(loop), "[a]");
+  EXPECT_EQ(shown(loop + "{% set s = 1 %}"), "[]");
+  EXPECT_EQ(shown(loop + "{% set s = 1 %}" + loop), "[][1]");
+  EXPECT_EQ(shown(loop + "{{ s }}{% set s = 1 %}"), "[a]a");
+  EXPECT_EQ(shown("{{ s }}" + loop + "{% set s = 1 %}"), "a[a]");
+  EXPECT_EQ(shown(loop + "{% set s = s ~ 1 %}{{ s }}"), "[a]a1");
+  EXPECT_EQ(shown(loop + "{% set ns = namespace(s=1) %}{% set ns.s = 2 %}"), "[a]");
+  EXPECT_EQ(shown(loop + "{% macro s() %}{% endmacro %}"), "[]");
+  // A branch of an `if` may not be taken.
+  EXPECT_EQ(shown(loop + "{% if yes %}{% set s = 1 %}{% endif %}"), "[a]");
+  EXPECT_EQ(shown(loop + "{% if yes %}{% set s = 1 %}{% elif yes %}{% set s = 3 %}{% else %}"
+                         "{% set s = 2 %}{% endif %}"),
+            "[a]");
+  EXPECT_EQ(shown(loop + "{% set s = 1 %}{% if yes %}{% set s = 2 %}{% endif %}" + loop), "[][2]");
+  // Of blocks within blocks, the one that assigns it decides, unless one around it mentions it.
+  EXPECT_EQ(shown("{% filter upper %}" + loop + "{% set s = 1 %}{% endfilter %}"), "[]");
+  EXPECT_EQ(shown("{{ s }}{% filter upper %}" + loop + "{% set s = 1 %}{% endfilter %}"), "a[A]");
+  EXPECT_EQ(shown("{% filter upper %}{% filter replace(s, b) %}xay{% endfilter %}{% endfilter %}"
+                  "{% set s = 3 %}"),
+            "BBXBBABBYBB");
+  EXPECT_EQ(shown("{% macro m(s) %}" + loop + "{% set s = 1 %}{% endmacro %}{{ m(5) }}"), "[5]");
+  EXPECT_EQ(shown("{% for s in [7] %}" + loop + "{% set s = 1 %}{% endfor %}"), "[7]");
+  EXPECT_EQ(shown("{% with s = 7 %}" + loop + "{% set s = 1 %}{% endwith %}"), "[7]");
+}
+
+TEST(Jinja, InternalsOfTheUndefinedAreUndefinedToo) {
+  EXPECT_EQ(render("[{{ x.__class__ }}{{ x|attr('__doc__') }}]"), "[]");
+  EXPECT_THAT(render("{{ x.y }}"), testing::HasSubstr("'x' is undefined"));
+  EXPECT_THAT(render("{{ x['__class__'] }}"), testing::HasSubstr("'x' is undefined"));
+}
+
 TEST(Jinja, GivesWhatJinja2Gives) {
   const Result<std::string> text = read_file(test_data("templates/cases.json"));
   ASSERT_OK(text);
