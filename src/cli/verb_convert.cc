@@ -12,10 +12,13 @@
 namespace pronk::cli {
 namespace {
 
+// FP8 would need its scales beside it.
+bool is_writable(DType type) { return can_quantize(type) && type != DType::kF8E4M3; }
+
 std::string writable_types() {
   std::vector<std::string_view> names;
   for (int i = 0; i < kNumDTypes; ++i)
-    if (const auto type = static_cast<DType>(i); can_quantize(type))
+    if (const auto type = static_cast<DType>(i); is_writable(type))
       names.emplace_back(info(type).name);
   return fmt::format("{}", fmt::join(names, ", "));
 }
@@ -24,7 +27,7 @@ Result<std::optional<DType>> type_asked_for(const Options& options) {
   const std::optional<std::string> name = options.find_text("type");
   if (!name) return std::optional<DType>();
   const std::optional<DType> type = dtype_from_name(*name);
-  if (type && can_quantize(*type)) return type;
+  if (type && is_writable(*type)) return type;
   return error(Code::kInvalidArgument,
                fmt::format("convert: --type '{}': {}, needs one of {}", *name,
                            type ? "cannot be written" : "unknown", writable_types()));
@@ -72,7 +75,7 @@ const Verb kConvertVerb = {
                 {{.name = "type",
                   .kind = ValueKind::kText,
                   .value = "TYPE",
-                  .help = "of the matrices: F32, F16, BF16, F8E4M3, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0; "
+                  .help = "of the matrices: F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0; "
                           "without: as they are, where the format can hold it"}}}},
     .notes =
         "OUT ending in .gguf is a GGUF file, anything else a folder.\nWhat was rounded is said.",

@@ -30,7 +30,7 @@ struct Scope {
   }
 
   std::shared_ptr<Scope> parent;
-  const MentionedNames* mentioned = nullptr;  // of its block
+  const MentionedNames* mentioned = nullptr;                  // of its block
   std::vector<std::pair<std::string_view, Value>> variables;  // names belong to the template
 };
 

@@ -101,6 +101,7 @@ Status read_metaspace(const json::value& component, HuggingFacePipeline& out) {
   if (prefix.empty()) prefix = flag(component, "add_prefix_space", true) ? "always" : "never";
   if (prefix != "always" && prefix != "first" && prefix != "never")
     return unsupported("Metaspace with the prepend_scheme", prefix, "always, first and never");
+  out.normalizes_between_added = true;
   out.normalizer.spaces = true;
   out.normalizer.prefix_unless_space = true;
   out.normalizer.space_prefix = prefix == "always"  ? Prefix::kAlways
@@ -123,6 +124,7 @@ Status read_pre_tokenizer(const json::value& component, HuggingFacePipeline& out
       if (!out.split_rules.empty())
         return unsupported("pre_tokenizer ByteLevel with add_prefix_space", "after a split",
                            "add_prefix_space for ByteLevel alone");
+      out.normalizes_between_added = true;
       out.normalizer.space_prefix = Prefix::kAlways;
       out.normalizer.prefix_unless_space = true;
     }

@@ -11,6 +11,7 @@ namespace pronk {
 struct HuggingFacePipeline {
   bool byte_level = false;  // text and tokens are bytes, in GPT-2's letters
   Normalizer normalizer;
+  bool normalizes_between_added = false;  // as in TokenizerParts
   std::vector<SplitRule> split_rules;
   bool strips_first_space = false;
   std::optional<TokenId> bos;  // what the post_processor puts before a text

@@ -23,6 +23,9 @@ struct TokenizerParts {
   std::vector<AddedToken> added_tokens;             // found in the text as it is
   std::vector<AddedToken> normalized_added_tokens;  // then found in the normalized text
   Normalizer normalizer;
+  // A pre-tokenizer of tokenizer.json does what `normalizer` does: to the text between the
+  // normalized_added_tokens, which are found before.
+  bool normalizes_between_added = false;
   std::vector<SplitRule> split_rules;
   ByteTrie user_symbols;  // SentencePiece's user-defined symbols, spelled as in `vocabulary`
   std::vector<Merge> merges;

@@ -119,7 +119,7 @@ Status Reader::read_added_tokens() {
     // tokenizers looks for tokens with `normalized` after normalizing text and token alike. Special
     // ones are found by their place in the text here, and so before.
     if (flag(token, "normalized") && !special) {
-      if (pipeline_.normalizer.changes_text())
+      if (pipeline_.normalizer.changes_text() && !pipeline_.normalizes_between_added)
         added.text = pipeline_.normalizer.apply(added.text, true);
       parts_.normalized_added_tokens.push_back(std::move(added));
     } else {
@@ -238,6 +238,7 @@ void Reader::take_pipeline() {
   if (!pipeline_.byte_level && parts_.split_rules.empty() && !has_space_inside(parts_.vocabulary))
     parts_.split_rules = {{.kind = SplitRule::Kind::kSpaceRuns}};
   parts_.normalizer = std::move(pipeline_.normalizer);
+  parts_.normalizes_between_added = pipeline_.normalizes_between_added;
   parts_.strips_first_space = pipeline_.strips_first_space;
   parts_.bos = pipeline_.bos;
   parts_.adds_bos = pipeline_.bos.has_value();

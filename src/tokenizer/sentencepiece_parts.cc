@@ -67,22 +67,18 @@ std::vector<std::int32_t> ranks_of_scores(const std::vector<Piece>& pieces) {
   return ranks;
 }
 
-// Scores as sentencepiece counts them: a user-defined symbol of n bytes is worth n times the
-// largest score (its largest starts at FLT_MIN, so that log probabilities do not count), less 0.1.
+// Scores as sentencepiece 0.2.3 counts them: a user-defined symbol of n bytes, which beats every
+// log probability, is worth (n - 1) / 10.
 UnigramOptions unigram_options(const SentencePieces& model, const TokenizerParts& parts) {
   UnigramOptions options;
   options.byte_fallback = model.byte_fallback;
   options.unknown = parts.bpe.unknown;
-  float lowest = FLT_MAX, highest = FLT_MIN;
+  float lowest = FLT_MAX;
   for (const Piece& p : model.pieces) {
-    if (p.type != TokenType::kNormal) continue;
-    lowest = std::min(lowest, p.score);
-    highest = std::max(highest, p.score);
-  }
-  for (const Piece& p : model.pieces) {
-    const float scaled = static_cast<float>(p.text.size()) * highest;
-    options.scores.push_back(p.type == TokenType::kUserDefined ? double{scaled} - 0.1
-                                                               : double{p.score});
+    if (p.type == TokenType::kNormal) lowest = std::min(lowest, p.score);
+    options.scores.push_back(p.type == TokenType::kUserDefined
+                                 ? 0.1 * static_cast<double>(p.text.size() - 1)
+                                 : double{p.score});
   }
   options.unknown_score = lowest - kUnknownPenalty;
   return options;

@@ -115,21 +115,28 @@ std::vector<TokenId> Tokenizer::Impl::encode(std::string_view text, const Specia
 
 void Tokenizer::Impl::encode_segment(std::string_view text, bool first, Bpe::Workspace& workspace,
                                      std::vector<TokenId>& out) const {
-  std::string normalized;
-  if (parts_.normalizer.changes_text()) {
-    normalized = parts_.normalizer.apply(text, first);
-    text = normalized;
-  }
+  const bool between = parts_.normalizes_between_added && !normalized_added_.empty();
+  std::string whole, part;
+  if (!between) text = normalize(text, first, whole);
   if (normalized_added_.empty()) {
     encode_normalized(text, workspace, out);
     return;
   }
   for (const Segment& s : normalized_added_.find(text, SpecialRanges::none())) {
+    const std::string_view piece = text.substr(s.begin, s.end - s.begin);
     if (s.token != kNoToken)
       out.push_back(s.token);
     else
-      encode_normalized(text.substr(s.begin, s.end - s.begin), workspace, out);
+      encode_normalized(between ? normalize(piece, first && s.begin == 0, part) : piece, workspace,
+                        out);
   }
+}
+
+std::string_view Tokenizer::Impl::normalize(std::string_view text, bool first,
+                                            std::string& storage) const {
+  if (!parts_.normalizer.changes_text()) return text;
+  storage = parts_.normalizer.apply(text, first);
+  return storage;
 }
 
 void Tokenizer::Impl::encode_normalized(std::string_view text, Bpe::Workspace& workspace,

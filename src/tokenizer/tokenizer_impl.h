@@ -31,6 +31,8 @@ class Tokenizer::Impl {
  private:
   void encode_segment(std::string_view text, bool first, Bpe::Workspace& workspace,
                       std::vector<TokenId>& out) const;
+  // The text as it is, or what the normalizer makes of it, in `storage`.
+  std::string_view normalize(std::string_view text, bool first, std::string& storage) const;
   void encode_normalized(std::string_view text, Bpe::Workspace& workspace,
                          std::vector<TokenId>& out) const;
 

@@ -1,6 +1,7 @@
 #include "tokenizer/unigram.h"
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "text/utf8.h"
@@ -22,12 +23,18 @@ Unigram::Unigram(const Vocabulary& vocabulary, UnigramOptions options)
 
 void Unigram::encode(std::string_view text, std::vector<TokenId>& out) const {
   std::vector<Node> nodes(text.size() + 1);
+  std::size_t furthest = 0;  // end that was reached
   const auto offer = [&](std::size_t begin, std::size_t length, TokenId token, double score) {
     Node& node = nodes[begin + length];
     const float candidate = static_cast<float>(score) + nodes[begin].score;
     if (node.begin == kUnreached || candidate > node.score) node = {candidate, token, begin};
+    furthest = std::max(furthest, begin + length);
   };
   for (std::size_t i = 0; i < text.size();) {
+    // Sums that begin anew keep the digits that tell near ties apart.
+    constexpr float kLargestSum = 100'000;
+    if (const float sum = nodes[i].score; std::abs(sum) > kLargestSum)
+      for (std::size_t end = i; end <= furthest; ++end) nodes[end].score -= sum;
     const auto character = static_cast<std::size_t>(decode_utf8(text, i).length);
     bool has_character = false;
     trie_.for_each_prefix(text, i, [&](std::size_t length, TokenId token) {

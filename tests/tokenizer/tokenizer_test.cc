@@ -130,6 +130,21 @@ TEST(Tokenizer, UserDefinedTokensAreFoundInAnyText) {
   EXPECT_EQ(t.encode("xa bx")[1], t.vocab_size() - 1);
 }
 
+// What tokenizers 0.23.3 gives: the pre-tokenizer puts its space before what lies between them.
+TEST(Tokenizer, AddedTokensAreFoundBeforeAPreTokenizersSpace) {
+  TokenizerSource source;
+  source.kind = TokenizerSource::Kind::kHuggingFaceJson;
+  source.bytes = R"({"pre_tokenizer":{"type":"ByteLevel","add_prefix_space":true},
+    "added_tokens":[{"id":4,"content":"the","single_word":true,"normalized":true},
+                    {"id":5,"content":"..","rstrip":true,"normalized":true}],
+    "model":{"type":"BPE","vocab":{"Ġ":0,"a":1,"t":2,"Ġa":3,"the":4},"merges":["Ġ a"]}})";
+  const Tokenizer t = make(source);
+  EXPECT_THAT(t.encode("the"), ElementsAre(4));
+  EXPECT_THAT(t.encode(" the "), ElementsAre(0, 4, 0));
+  EXPECT_THAT(t.encode("a thea the"), ElementsAre(3, 0, 2, 1, 0, 4));  // no token for h and e
+  EXPECT_THAT(t.encode("a.. a"), ElementsAre(3, 5, 3));
+}
+
 TEST(Tokenizer, SentencePieceDropsTheSpaceItAdded) {
   const Tokenizer t = data_tokenizer("bpe.model");
   const auto ids = t.encode("born free");
