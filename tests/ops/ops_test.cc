@@ -5,73 +5,15 @@
 #include <numeric>
 #include <vector>
 
-#include "base/rng.h"
-#include "kernels/isa.h"
-#include "ops/cpu_ops.h"
+#include "ops/op_parts.h"
 #include "ops/plan_ops.h"
-#include "tensor/dequantize.h"
 
 namespace pronk {
 namespace {
 
-std::vector<float> random_values(std::int64_t n, std::uint64_t seed) {
-  std::vector<float> v(static_cast<std::size_t>(n));
-  for (std::size_t i = 0; i < v.size(); ++i)
-    v[i] = static_cast<float>(2 * random_unit(seed, i) - 1);
-  return v;
-}
+using namespace testing;
 
-// A matrix of one type, with its exact values.
-struct Matrix {
-  Linear handle;
-  std::vector<float> values;
-
-  Matrix(DType type, int rows, int columns, bool packed, std::uint64_t seed) {
-    const std::vector<float> wanted = random_values(std::int64_t{rows} * columns, seed);
-    const std::int64_t width = row_bytes(type, columns);
-    std::vector<std::byte> stored(static_cast<std::size_t>(rows * width));
-    values.resize(wanted.size());
-    for (int r = 0; r < rows; ++r) {
-      quantize_row(type, wanted.data() + std::int64_t{r} * columns, columns,
-                   stored.data() + r * width);
-      dequantize_row(type, stored.data() + r * width, columns,
-                     values.data() + std::int64_t{r} * columns);
-    }
-    handle.name = "matrix";
-    handle.rows = rows;
-    handle.columns = columns;
-    handle.read_row = [copy = values, columns](std::int64_t row, float* out) {
-      std::copy_n(copy.data() + row * columns, columns, out);
-    };
-    if (!packed) return;
-    handle.packed_type = type;
-    auto panels = std::make_shared<Memory>(*Memory::zeroed(handle.packed_bytes()));
-    for (int p = 0; p < handle.num_panels(); ++p) {
-      kernels::PanelRows lines{};
-      for (int r = 0; r < kernels::kPanelRows && p * kernels::kPanelRows + r < rows; ++r)
-        lines[static_cast<std::size_t>(r)] = stored.data() + (p * kernels::kPanelRows + r) * width;
-      kernels::pack_panel(type, lines, columns, panels->data() + p * handle.panel_bytes());
-    }
-    handle.panels = std::shared_ptr<const std::byte>(panels, panels->data());
-  }
-};
-
-// CpuOps with everything it stands on.
-struct Cpu {
-  ThreadPool pool;
-  Arena arena;
-  CpuOps op;
-  explicit Cpu(int threads, std::int64_t bytes = 64 << 20)
-      : pool(threads),
-        arena(*Arena::of_bytes(bytes)),
-        op(kernels::table(), pool, arena, kernels::SecondPlane::kHigh) {}
-};
-
-Tensor view(std::vector<float>& v, int rows) {
-  return {v.data(), rows, static_cast<int>(v.size()) / rows};
-}
-
-class LinearOfType : public testing::TestWithParam<DType> {};
+class LinearOfType : public ::testing::TestWithParam<DType> {};
 
 TEST_P(LinearOfType, IsXTimesWTransposed) {
   for (bool packed : {false, true})
@@ -103,8 +45,8 @@ TEST_P(LinearOfType, IsXTimesWTransposed) {
     }
 }
 INSTANTIATE_TEST_SUITE_P(Types, LinearOfType,
-                         testing::Values(DType::kF32, DType::kF16, DType::kBF16, DType::kQ4_0,
-                                         DType::kQ4_1, DType::kQ5_0, DType::kQ5_1, DType::kQ8_0),
+                         ::testing::Values(DType::kF32, DType::kF16, DType::kBF16, DType::kQ4_0,
+                                           DType::kQ4_1, DType::kQ5_0, DType::kQ5_1, DType::kQ8_0),
                          [](const auto& test) {
                            return std::string(pronk::info(test.param).name);
                          });
