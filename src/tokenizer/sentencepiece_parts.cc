@@ -56,10 +56,12 @@ Status add_piece(const SentencePieces& model, const Piece& piece, TokenizerParts
 // Ranks in the order of falling scores; equal scores, equal ranks.
 std::vector<std::int32_t> ranks_of_scores(const std::vector<Piece>& pieces) {
   std::vector<float> scores;
+  scores.reserve(pieces.size());
   for (const Piece& p : pieces) scores.push_back(p.score);
   std::sort(scores.begin(), scores.end(), std::greater<>());
   scores.erase(std::unique(scores.begin(), scores.end()), scores.end());
   std::vector<std::int32_t> ranks;
+  ranks.reserve(pieces.size());
   for (const Piece& p : pieces)
     ranks.push_back(static_cast<std::int32_t>(
         std::lower_bound(scores.begin(), scores.end(), p.score, std::greater<>()) -
