@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cstring>
 #include <ctime>
+#include <new>
 #include <random>
 #include <string>
 #include <vector>
@@ -27,6 +28,18 @@ using namespace pronk::kernels;
 
 constexpr int kColumns = 4096;
 
+// On cache lines, as arenas give memory.
+template <class T>
+struct OnLines {
+  using value_type = T;
+  static constexpr std::align_val_t kLine{64};
+  T* allocate(std::size_t n) { return static_cast<T*>(::operator new(n * sizeof(T), kLine)); }
+  void deallocate(T* p, std::size_t) { ::operator delete(p, kLine); }
+  bool operator==(const OnLines&) const = default;
+};
+template <class T>
+using Values = std::vector<T, OnLines<T>>;
+
 const Peaks& peaks() {
   static std::vector<std::byte> memory(std::size_t{1} << 30);
   static const Peaks measured = measure_peaks(
@@ -36,14 +49,14 @@ const Peaks& peaks() {
 
 // Speed does not depend on the values, as long as they are numbers: bytes whose 16-bit floats are
 // all small.
-std::vector<std::byte> weights(DType type, int num_panels) {
+Values<std::byte> weights(DType type, int num_panels) {
   const auto bytes = static_cast<std::size_t>(panel_bytes(type, kColumns));
   std::vector<std::byte> row(static_cast<std::size_t>(row_bytes(type, kColumns)));
   std::mt19937 rng(1);
   for (std::byte& b : row) b = static_cast<std::byte>(rng() % 40);
   PanelRows rows;
   rows.fill(row.data());
-  std::vector<std::byte> out(bytes * static_cast<std::size_t>(num_panels));
+  Values<std::byte> out(bytes * static_cast<std::size_t>(num_panels));
   pack_panel(type, rows, kColumns, out.data());
   for (int p = 1; p < num_panels; ++p)
     std::memcpy(out.data() + bytes * static_cast<std::size_t>(p), out.data(), bytes);
@@ -51,24 +64,24 @@ std::vector<std::byte> weights(DType type, int num_panels) {
 }
 
 struct Input {
-  std::vector<float> f32;
-  std::vector<std::int8_t> high, low;
-  std::vector<float> scales;
-  std::vector<ActivationBlock> blocks;
-  std::vector<std::uint8_t> stands_out;
-  std::vector<std::uint16_t> bf16;
+  Values<float> f32;
+  Values<std::int8_t> high, low;
+  Values<float> scales;
+  Values<ActivationBlock> blocks;
+  Values<std::uint8_t> stands_out;
+  Values<std::uint16_t> bf16;
   Activations view;
 };
 
 Input input(int tokens, int percent_standing_out) {
   const auto n = static_cast<std::size_t>(tokens) * kColumns;
-  Input in{std::vector<float>(n),
-           std::vector<std::int8_t>(n),
-           std::vector<std::int8_t>(n),
-           std::vector<float>(n / 32),
-           std::vector<ActivationBlock>(n / 32),
-           std::vector<std::uint8_t>(n / 32),
-           std::vector<std::uint16_t>(n),
+  Input in{Values<float>(n),
+           Values<std::int8_t>(n),
+           Values<std::int8_t>(n),
+           Values<float>(n / 32),
+           Values<ActivationBlock>(n / 32),
+           Values<std::uint8_t>(n / 32),
+           Values<std::uint16_t>(n),
            {}};
   in.view = {.num_rows = tokens,
              .columns = kColumns,
@@ -103,7 +116,7 @@ void sweep(benchmark::State& state, DType type, int num_panels, int tokens, int 
   const Input in = input(tokens, percent);
   const auto bytes = panel_bytes(type, kColumns);
   const int rows = num_panels * kPanelRows;
-  std::vector<float> y(static_cast<std::size_t>(tokens) * static_cast<std::size_t>(rows));
+  Values<float> y(static_cast<std::size_t>(tokens) * static_cast<std::size_t>(rows));
   const auto i = static_cast<std::size_t>(type);
   const auto multiply = table().linear.multiply_panel[i];
   const std::clock_t start = std::clock();
