@@ -36,15 +36,15 @@ Result<Text> Evaluator::render(const Body& body, const json::object& variables) 
     const std::string_view name = entry.key.as_text()->view();
     const Text* text = entry.value.as_text();
     const bool own = text && is_token_name(name);
-    root_->variables.emplace_back(name, own ? Value::text(text->bytes(), true) : entry.value);
+    root_->set(name, own ? Value::text(text->bytes(), true) : entry.value);
   }
-  begin_block(body, *root_);
+  PRONK_TRY(begin_block(body, *root_));
   Text out;
   PRONK_TRY(execute(body, root_, out));
   return out;
 }
 
-void Evaluator::begin_block(const Body& body, Scope& scope) {
+Status Evaluator::begin_block(const Body& body, Scope& scope) {
   const auto [place, is_new] = blocks_.try_emplace(&body);
   Block& block = place->second;
   if (is_new) {
@@ -61,8 +61,10 @@ void Evaluator::begin_block(const Body& body, Scope& scope) {
       if (is_assigned_first && !is_mentioned_around(name)) block.unset.push_back(name);
   }
   scope.mentioned = &block.mentioned;
+  PRONK_TRY(run_.spend(static_cast<std::int64_t>(block.unset.size())));
   for (const std::string_view name : block.unset)
     scope.set(name, Value::undefined(fmt::format("'{}' is undefined", name)));
+  return Ok{};
 }
 
 Result<Evaluator::Flow> Evaluator::execute(const Body& body, const ScopePtr& scope, Text& out) {
@@ -105,7 +107,7 @@ Result<Evaluator::Flow> Evaluator::run(const Assign& node, const ScopePtr& scope
 Result<Evaluator::Flow> Evaluator::run(const AssignBlock& node, const ScopePtr& scope, Text&) {
   Text text;
   const auto inner = std::make_shared<Scope>(scope);
-  begin_block(node.body, *inner);
+  PRONK_TRY(begin_block(node.body, *inner));
   const Flow flow = PRONK_TRY(execute(node.body, inner, text));
   if (flow != Flow::kNormal) return flow;
   Value value(std::move(text));
@@ -168,14 +170,14 @@ Result<Evaluator::Flow> Evaluator::iterate_body(const For& node, const ScopePtr&
     const auto inner = std::make_shared<Scope>(scope);
     if (node.uses_loop) inner->set("loop", Value(state));
     PRONK_TRY(assign(node.target, *item, *inner));
-    begin_block(node.body, *inner);
+    PRONK_TRY(begin_block(node.body, *inner));
     const Flow flow = PRONK_TRY(execute(node.body, inner, out));
     if (flow == Flow::kBreak) break;
     if (flow == Flow::kNormal) finished_a_pass = true;
   }
   if (finished_a_pass || node.otherwise.empty()) return Flow::kNormal;
   const auto inner = std::make_shared<Scope>(scope);
-  begin_block(node.otherwise, *inner);
+  PRONK_TRY(begin_block(node.otherwise, *inner));
   return execute(node.otherwise, inner, out);
 }
 
@@ -214,7 +216,7 @@ Result<Evaluator::Flow> Evaluator::run(const CallBlock& node, const ScopePtr& sc
 Result<Evaluator::Flow> Evaluator::run(const FilterBlock& node, const ScopePtr& scope, Text& out) {
   Text text;
   const auto inner = std::make_shared<Scope>(scope);
-  begin_block(node.body, *inner);
+  PRONK_TRY(begin_block(node.body, *inner));
   const Flow flow = PRONK_TRY(execute(node.body, inner, text));
   if (flow != Flow::kNormal) return flow;
   const Value value = PRONK_TRY(filter_text(node.filter, Value(std::move(text)), inner));
@@ -228,13 +230,13 @@ Result<Evaluator::Flow> Evaluator::run(const With& node, const ScopePtr& scope, 
     const Value value = PRONK_TRY(evaluate(*expr, scope));
     PRONK_TRY(assign(target, value, *inner));
   }
-  begin_block(node.body, *inner);
+  PRONK_TRY(begin_block(node.body, *inner));
   return execute(node.body, inner, out);
 }
 
 Result<Evaluator::Flow> Evaluator::run(const Generation& node, const ScopePtr& scope, Text& out) {
   const auto inner = std::make_shared<Scope>(scope);
-  begin_block(node.body, *inner);
+  PRONK_TRY(begin_block(node.body, *inner));
   return execute(node.body, inner, out);
 }
 

@@ -27,7 +27,7 @@ class Evaluator {
   enum class Flow { kNormal, kBreak, kContinue };
 
   // In a new scope that holds a block's parameters: unsets what the block assigns before it reads.
-  void begin_block(const Body& body, Scope& scope);
+  Status begin_block(const Body& body, Scope& scope);
 
   // Statements (jinja_eval.cc)
   Result<Flow> execute(const Body& body, const ScopePtr& scope, Text& out);

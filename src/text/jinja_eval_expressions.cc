@@ -200,7 +200,7 @@ Result<Value> Evaluator::call_macro(const MacroState& state, Arguments arguments
   PRONK_TRY(nesting.check(run_, max_calls_));
   const auto scope = std::make_shared<Scope>(state.scope);
   PRONK_TRY(bind_parameters(*state.macro, std::move(arguments), scope));
-  begin_block(state.macro->body, *scope);
+  PRONK_TRY(begin_block(state.macro->body, *scope));
   Text out;
   PRONK_TRY(execute(state.macro->body, scope, out));
   return Value(std::move(out));

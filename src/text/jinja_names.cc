@@ -1,6 +1,6 @@
 #include "text/jinja_names.h"
 
-#include <set>
+#include <utility>
 
 namespace pronk::jinja {
 namespace {
@@ -9,8 +9,7 @@ namespace {
 // order of evaluation.
 class NameWalk {
  public:
-  explicit NameWalk(const std::vector<std::string_view>& set_before)
-      : stores(set_before.begin(), set_before.end()) {
+  explicit NameWalk(const std::vector<std::string_view>& set_before) {
     for (const std::string_view name : set_before) names.emplace(name, false);
   }
 
@@ -20,14 +19,10 @@ class NameWalk {
   }
 
   MentionedNames names;
-  std::set<std::string_view> stores;
 
  private:
   void load(std::string_view name) { names.emplace(name, false); }
-  void store(std::string_view name) {
-    stores.insert(name);
-    names.emplace(name, true);
-  }
+  void store(std::string_view name) { names.emplace(name, !in_branch_); }
 
   void visit(const Output& node) { read(*node.expr); }
   void visit(const Assign& node) {
@@ -56,21 +51,13 @@ class NameWalk {
 
   // What a branch assigns is before that what it is outside, since the branch may not be taken.
   void visit(const If& node) {
-    NameWalk whole = *this;
+    const bool was_in_branch = std::exchange(in_branch_, true);
     for (const auto& [condition, body] : node.branches) {
-      whole.read(*condition);
-      whole.walk_branch(body, *this);
+      read(*condition);
+      walk(body);
     }
-    whole.walk_branch(node.otherwise, *this);
-    for (const std::string_view name : whole.stores)
-      if (!stores.contains(name)) whole.names[name] = false;
-    *this = std::move(whole);
-  }
-  void walk_branch(const Body& body, const NameWalk& before) {
-    NameWalk branch = before;
-    branch.walk(body);
-    for (const auto& [name, unset] : branch.names) names[name] = unset;
-    stores.insert(branch.stores.begin(), branch.stores.end());
+    walk(node.otherwise);
+    in_branch_ = was_in_branch;
   }
 
   void read(const Expr& expr) {
@@ -116,6 +103,8 @@ class NameWalk {
   void read(const Conditional& node) {
     for (const ExprPtr* part : {&node.condition, &node.then, &node.otherwise}) read(*part);
   }
+
+  bool in_branch_ = false;
 };
 
 }  // namespace

@@ -1,9 +1,9 @@
 // Variables of one block, and those around it.
 #pragma once
+#include <map>
 #include <memory>
 #include <string_view>
 #include <utility>
-#include <vector>
 
 #include "text/jinja_names.h"
 #include "text/jinja_value.h"
@@ -16,22 +16,17 @@ struct Scope {
   // The innermost variable of that name; nullptr if none was set.
   const Value* find(std::string_view name) const {
     for (const Scope* scope = this; scope; scope = scope->parent.get())
-      for (const auto& [key, value] : scope->variables)
-        if (key == name) return &value;
+      if (const auto found = scope->variables.find(name); found != scope->variables.end())
+        return &found->second;
     return nullptr;
   }
   void set(std::string_view name, Value value) {
-    for (auto& [key, old] : variables) {
-      if (key != name) continue;
-      old = std::move(value);
-      return;
-    }
-    variables.emplace_back(name, std::move(value));
+    variables.insert_or_assign(name, std::move(value));
   }
 
   std::shared_ptr<Scope> parent;
-  const MentionedNames* mentioned = nullptr;                  // of its block
-  std::vector<std::pair<std::string_view, Value>> variables;  // names belong to the template
+  const MentionedNames* mentioned = nullptr;    // of its block
+  std::map<std::string_view, Value> variables;  // names belong to the template
 };
 
 }  // namespace pronk::jinja

@@ -200,6 +200,14 @@ TEST(Jinja, HandsOutNothingInternal) {
   EXPECT_THAT(render("{% set n = namespace(_a=1) %}"), testing::HasSubstr("underscore"));
 }
 
+// Minutes, if each `if` or each name cost what all names before it are.
+TEST(Jinja, ManyNamesAndBranchesTakeTimeInProportion) {
+  std::string source;
+  for (int i = 0; i < 20'000; ++i) source += fmt::format("{{% set a{} = 1 %}}", i);
+  for (int i = 0; i < 20'000; ++i) source += "{% if x %}{% set y = 1 %}{% endif %}";
+  EXPECT_EQ(render(source + "{{ a19999 }}"), "1");
+}
+
 TEST(Jinja, BoundsTimeOutputAndDepth) {
   const auto exhausts = [](const std::string& source) {
     EXPECT_EQ(code_of(source, {.max_steps = 1'000'000}), Code::kResourceExhausted)
@@ -207,6 +215,9 @@ TEST(Jinja, BoundsTimeOutputAndDepth) {
   };
   exhausts("{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}");
   exhausts("{{ 'x' * 999999999 }}");
+  std::string assignments;
+  for (int i = 0; i < 200; ++i) assignments += fmt::format("{{% set a{} = 1 %}}", i);
+  exhausts("{% for i in range(9999) %}{% continue %}" + assignments + "{% endfor %}");
   exhausts(
       "{% set n = namespace(s='xx') %}{% for i in range(99) %}{% set n.s = n.s ~ n.s %}"
       "{% endfor %}");
