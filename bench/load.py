@@ -4,9 +4,9 @@
     bench/load.py --pronk build/release/pronk MODEL.gguf... [MODEL.pronk...] [-t 2] [--rounds 5]
 
 Every try is a process of its own, in turns, files in the page cache. Before each, another process takes 1.25 times the file's size of memory
-and ends: where the machine is a virtual one, its host may have taken back what nobody used, and takes long to give it again. pronk's seconds are those of the whole process; llama.cpp's begin
-when Python has imported everything, and its memory is what it took beyond that. Run it with the Python of build/peers (`./test --peers`
-makes it). llama.cpp is asked for the GGUF files alone.
+and ends: where the machine is a virtual one, its host may have taken back what nobody used, and takes long to give it again. pronk's
+seconds are those of the whole process; llama.cpp's begin when Python has imported everything, and its memory is what it took beyond that.
+Run it with the Python of build/peers (`./test --peers` makes it). llama.cpp is asked for the GGUF files alone.
 """
 import argparse
 import json

@@ -76,8 +76,10 @@ Status run(Context& context) {
         model, engine,
         setup.prompt.empty() ? random_prompt(setup.num_prompt, 0, config.vocab_size) : setup.prompt,
         setup.num_predict, static_cast<int>(options.integer("repetitions"))));
-  context.console.print(options.flag("json") ? json::serialize(to_json(report)) + "\n"
-                                             : for_people(report));
+  if (options.flag("json"))
+    context.console.print_json(to_json(report));
+  else
+    context.console.print(for_people(report));
   return Ok{};
 }
 
