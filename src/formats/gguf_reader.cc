@@ -84,7 +84,20 @@ Result<RopeConfig> read_rope(const GgufFile& file, std::vector<std::string>* not
   return rope;
 }
 
-// `embedding_rows` is 0 when the file holds no weights.
+// The embedding decides, as it does for llama.cpp; `embedding_rows` is 0 when the file holds no
+// weights.
+Result<int> vocabulary_size(const GgufFile& file, std::int64_t embedding_rows,
+                            std::vector<std::string>* notes) {
+  const std::int64_t said = PRONK_TRY(file.integer("llama.vocab_size")).value_or(0);
+  if (embedding_rows != 0 && said != 0 && said != embedding_rows)
+    notes->push_back(fmt::format("ignored llama.vocab_size {}: the embedding has {} rows", said,
+                                 embedding_rows));
+  std::int64_t size = embedding_rows != 0 ? embedding_rows : said;
+  if (size == 0) size = std::ssize(PRONK_TRY(file.strings("tokenizer.ggml.tokens")));
+  return dimension(size, "vocabulary size");
+}
+
+// `embedding_rows` as above.
 Result<LlamaConfig> read_config(const GgufFile& file, std::int64_t embedding_rows,
                                 std::vector<std::string>* notes) {
   PRONK_TRY(check_architecture(file));
@@ -123,10 +136,7 @@ Result<LlamaConfig> read_config(const GgufFile& file, std::int64_t embedding_row
   if (!epsilon) return corrupt("metadata 'llama.attention.layer_norm_rms_epsilon' is missing");
   c.norm_eps = *epsilon;
   c.rope = PRONK_TRY(read_rope(file, notes));
-  if (embedding_rows == 0) embedding_rows = PRONK_TRY(file.integer("llama.vocab_size")).value_or(0);
-  if (embedding_rows == 0)
-    embedding_rows = std::ssize(PRONK_TRY(file.strings("tokenizer.ggml.tokens")));
-  c.vocab_size = PRONK_TRY(dimension(embedding_rows, "vocabulary size"));
+  c.vocab_size = PRONK_TRY(vocabulary_size(file, embedding_rows, notes));
   return c;
 }
 

@@ -1,5 +1,7 @@
 // Truncated, corrupt and lying files: one clear line, no crash (the sanitizers watch), whatever the
 // bytes.
+#include <gmock/gmock.h>
+
 #include <functional>
 
 #include "base/zip.h"
@@ -21,6 +23,7 @@ namespace pronk {
 namespace {
 
 using namespace testing;
+using ::testing::ElementsAre;
 
 std::span<const std::byte> as_bytes(const std::string& s) { return std::as_bytes(std::span(s)); }
 
@@ -428,6 +431,17 @@ TEST(ReadModel, PassesOverImpossibleSamplingDefaults) {
   EXPECT_EQ((*source)->generation.min_p, std::nullopt);
   EXPECT_EQ((*source)->generation.repetition_penalty, std::nullopt);
   EXPECT_EQ((*source)->notes.size(), 3u);
+}
+
+TEST(ReadModel, TheEmbeddingDecidesHowManyTokensThereAre) {
+  TempFolder folder("vocabulary");
+  GgufBytes g = gguf(make_synthetic(kSmall));
+  g.add("llama.vocab_size", std::uint32_t{9});
+  const auto source = read_model(folder.write("m.gguf", g.bytes()));
+  ASSERT_OK(source);
+  EXPECT_EQ((*source)->config.vocab_size, 8);
+  EXPECT_THAT((*source)->notes,
+              ElementsAre("ignored llama.vocab_size 9: the embedding has 8 rows"));
 }
 
 TEST(TokenizerFiles, TruncatedOnesNeverCrash) {
