@@ -7,19 +7,33 @@
 
 #include "chat/chat_template.h"
 #include "cli/sampling_options.h"
-#include "pronk/tokenizer.h"
 
 namespace pronk::cli {
 
-Result<std::vector<TokenId>> raw_prompt(const Model& model, std::string_view text) {
+Result<std::vector<TokenId>> raw_prompt(Console& console, const Model& model,
+                                        std::string_view text) {
   if (!model.has_tokenizer())
     return error(Code::kNotFound,
                  "prompt: the model has no tokenizer; put its tokenizer file beside the weights");
   const Tokenizer& tokenizer = model.tokenizer();
-  std::vector<TokenId> ids = tokenizer.encode(text, Specials::kRecognise);
+  std::size_t num_dropped = 0;
+  std::vector<TokenId> ids = tokenizer.encode(text, Specials::kRecognise, &num_dropped);
+  warn_of_dropped(console, num_dropped, text.size());
   const std::optional<TokenId> bos = tokenizer.bos();
   if (bos && tokenizer.adds_bos() && (ids.empty() || ids[0] != *bos)) ids.insert(ids.begin(), *bos);
   return ids;
+}
+
+void warn_of_dropped(Console& console, std::size_t num_dropped, std::size_t num_bytes) {
+  if (num_dropped > 0)
+    console.warn(fmt::format("{} of {} bytes are left out: this vocabulary has no tokens for them",
+                             num_dropped, num_bytes));
+}
+
+void warn_of_dropped(Console& console, const Tokenizer& tokenizer, std::string_view message) {
+  std::size_t num_dropped = 0;
+  tokenizer.encode(message, Specials::kAsText, &num_dropped);
+  warn_of_dropped(console, num_dropped, message.size());
 }
 
 Status apply_options(const Model& model, const Options& options, Prompt* prompt) {

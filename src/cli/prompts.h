@@ -3,18 +3,27 @@
 #include <string_view>
 #include <vector>
 
+#include "cli/console.h"
 #include "cli/options.h"
 #include "formats/model_source.h"
 #include "pronk/model.h"
 #include "pronk/result.h"
 #include "pronk/session.h"
+#include "pronk/tokenizer.h"
 #include "pronk/types.h"
 
 namespace pronk::cli {
 
 // The text as it stands: specials in it are recognised, and BOS begins it where the tokenizer's
-// file says so, never twice. kNotFound when the model has no tokenizer.
-Result<std::vector<TokenId>> raw_prompt(const Model& model, std::string_view text);
+// file says so, never twice. Warns as warn_of_dropped does. kNotFound when the model has no
+// tokenizer.
+Result<std::vector<TokenId>> raw_prompt(Console& console, const Model& model,
+                                        std::string_view text);
+
+// Says on stderr that a prompt lacks bytes of a text, if it does.
+void warn_of_dropped(Console& console, std::size_t num_dropped, std::size_t num_bytes);
+// The same for a message of a chat, which its template puts into the prompt.
+void warn_of_dropped(Console& console, const Tokenizer& tokenizer, std::string_view message);
 
 // Puts the sampling, length and stops that the options of `run` say into the prompt.
 Status apply_options(const Model& model, const Options& options, Prompt* prompt);

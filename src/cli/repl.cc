@@ -130,6 +130,7 @@ Status Repl::answer(const std::string& message) {
   const Message said{.role = "user", .content = message};
   Prompt prompt = PRONK_TRY(session_.prompt_for(said));
   PRONK_TRY(apply_options(engine_.model(), options_, &prompt));
+  warn_of_dropped(console_, engine_.model().tokenizer(), message);
   const Result<Reply> reply = stream_reply(console_, engine_, prompt);
   console_.print("\n");
   console_.flush();
@@ -195,6 +196,7 @@ Status Repl::set(const std::string& words) {
     return error(Code::kInvalidArgument, "/set needs a name and a value; /? shows how");
   if (name == "system") {
     session_.options().system = value;
+    warn_of_dropped(console_, engine_.model().tokenizer(), value);
     return Ok{};
   }
   Options changed = options_;

@@ -46,7 +46,7 @@ Status run(Context& context) {
   report.weight_bytes = model->weight_bytes();
   if (const auto file = options.find_text("prompt-file")) {
     const std::string text = PRONK_TRY(read_file(*file));
-    setup.prompt = PRONK_TRY(raw_prompt(*model, text));
+    setup.prompt = PRONK_TRY(raw_prompt(context.console, *model, text));
     setup.num_prompt = static_cast<int>(setup.prompt.size());
   }
   report.setup = setup;

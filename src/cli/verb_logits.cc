@@ -45,13 +45,14 @@ Status write_logits(Console& console, Runner& runner, std::span<const TokenId> i
   return Ok{};
 }
 
-Result<std::vector<TokenId>> ids_asked_for(const Options& options, const Model& model) {
+Result<std::vector<TokenId>> ids_asked_for(Context& context, const Model& model) {
+  const Options& options = context.options;
   const std::optional<std::string> ids = options.find_text("ids");
   const std::optional<std::string> prompt = options.find_text("prompt");
   if (ids.has_value() == prompt.has_value())
     return error(Code::kInvalidArgument, "logits: needs either --ids LIST or --prompt TEXT");
   if (ids) return parse_ids(*ids);
-  return raw_prompt(model, *prompt);
+  return raw_prompt(context.console, model, *prompt);
 }
 
 Status run(Context& context) {
@@ -62,7 +63,7 @@ Status run(Context& context) {
   const CacheType cache_type = PRONK_TRY(cache_type_of(options));
   const std::shared_ptr<const Model> model = PRONK_TRY(load_model(context, options.argument(0)));
   const LlamaConfig& config = model->config();
-  const std::vector<TokenId> ids = PRONK_TRY(ids_asked_for(options, *model));
+  const std::vector<TokenId> ids = PRONK_TRY(ids_asked_for(context, *model));
   if (ids.empty()) return error(Code::kInvalidArgument, "logits: no tokens; give at least one id");
   PRONK_TRY_IN("logits", check_ids(ids, config.vocab_size));
   const auto n = static_cast<std::int64_t>(ids.size());

@@ -65,6 +65,12 @@ OptionGroup computing_and_engine_options() {
   return group;
 }
 
+Result<Session> start_session(Context& context, Engine& engine) {
+  ChatOptions chat = PRONK_TRY(chat_options(context.options));
+  warn_of_dropped(context.console, engine.model().tokenizer(), chat.system);
+  return Session::create(engine, std::move(chat));
+}
+
 // One reply, and what --logprobs and --verbose add to it on stderr.
 Status reply_once(Context& context, Engine& engine, const std::string& text) {
   const Options& options = context.options;
@@ -73,11 +79,11 @@ Status reply_once(Context& context, Engine& engine, const std::string& text) {
   const bool raw = options.flag("raw");
   Prompt prompt;
   if (raw) {
-    prompt.tokens = PRONK_TRY(raw_prompt(model, text));
+    prompt.tokens = PRONK_TRY(raw_prompt(console, model, text));
   } else {
-    ChatOptions chat = PRONK_TRY(chat_options(options));
-    const Session session = PRONK_TRY(Session::create(engine, std::move(chat)));
+    const Session session = PRONK_TRY(start_session(context, engine));
     prompt = PRONK_TRY(session.prompt_for({.role = "user", .content = text}));
+    warn_of_dropped(console, model.tokenizer(), text);
   }
   PRONK_TRY(apply_options(model, options, &prompt));
   const int max_tokens = prompt.max_tokens;
@@ -113,8 +119,7 @@ Status run(Context& context) {
   const InterruptScope interruptible;
   const std::unique_ptr<Engine> engine = PRONK_TRY(start_engine(context, model));
   if (text) return reply_once(context, *engine, *text);
-  ChatOptions chat = PRONK_TRY(chat_options(options));
-  Session session = PRONK_TRY(Session::create(*engine, std::move(chat)));
+  Session session = PRONK_TRY(start_session(context, *engine));
   return Repl(context.console, *engine, options, std::move(session)).run();
 }
 

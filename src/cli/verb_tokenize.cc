@@ -3,6 +3,7 @@
 
 #include "cli/io.h"
 #include "cli/models.h"
+#include "cli/prompts.h"
 #include "cli/verbs.h"
 #include "pronk/tokenizer.h"
 #include "text/json.h"
@@ -29,10 +30,7 @@ Status tokenize(Context& context) {
   std::size_t num_dropped = 0;
   std::vector<TokenId> ids = tokenizer.encode(
       text, options.flag("specials") ? Specials::kRecognise : Specials::kAsText, &num_dropped);
-  if (num_dropped > 0)
-    context.console.warn(
-        fmt::format("{} of {} bytes are left out: this vocabulary has no tokens for them",
-                    num_dropped, text.size()));
+  warn_of_dropped(context.console, num_dropped, text.size());
   if (options.flag("bos")) {
     if (!tokenizer.bos())
       return error(Code::kInvalidArgument, "tokenize: this tokenizer has no BOS; leave out --bos");

@@ -66,6 +66,29 @@ TEST(Tokenize, SaysWhatTheVocabularyLacks) {
   EXPECT_THAT(ids.err, StartsWith("2 of 4 bytes are left out"));
 }
 
+TEST_F(WithModel, EveryReaderOfATextSaysWhatTheVocabularyLacks) {
+  const std::string folder = scratch() / "few-tokens";
+  ASSERT_EQ(run_pronk({"convert", model_, folder, "-q"}).status, 0);
+  ASSERT_OK(write_file(std::filesystem::path(folder) / "tokenizer.json",
+                       R"({"pre_tokenizer":{"type":"ByteLevel","add_prefix_space":false},
+                           "model":{"type":"BPE","vocab":{"a":0,"b":1,"c":2,"d":3},"merges":[]}})"));
+  const std::string text =
+      "a\xff\xfe"
+      "b";
+  const std::string warning = "2 of 4 bytes are left out";
+  const std::vector<std::string> run = {"run", folder, "-n", "1", "-q", "-p", text};
+  const auto with = [](std::vector<std::string> args, const std::vector<std::string>& more) {
+    args.insert(args.end(), more.begin(), more.end());
+    return run_pronk(args);
+  };
+  EXPECT_THAT(with(run, {}).err, StartsWith(warning));
+  EXPECT_THAT(with(run, {"--raw"}).err, StartsWith(warning));
+  EXPECT_THAT(with(run, {"--system", "\xff"}).err, StartsWith("1 of 1 bytes"));
+  const std::string out = scratch() / "logits.npy";
+  EXPECT_THAT(run_pronk({"logits", folder, "-q", "--prompt", text, "--out", out}).err,
+              StartsWith(warning));
+}
+
 TEST_F(WithModel, DetokenizeNamesWhatIsNoId) {
   expect_error(run_pronk({"detokenize", model_}, "1 two"), 2, "'two'");
   EXPECT_THAT(run_pronk({"detokenize", model_}, "999999999").err, HasSubstr("999999999"));
