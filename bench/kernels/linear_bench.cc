@@ -111,6 +111,25 @@ Input input(int tokens, int percent_standing_out) {
   return in;
 }
 
+// All panels for one prompt, where there are kernels for that.
+void prompt(benchmark::State& state, DType type, int num_panels, int tokens) {
+  const auto multiply = table().linear.multiply_bf16[static_cast<std::size_t>(type)];
+  const auto packed = weights(type, num_panels);
+  const Input in = input(tokens, 6);
+  const int rows = num_panels * kPanelRows;
+  Values<float> y(static_cast<std::size_t>(tokens) * static_cast<std::size_t>(rows));
+  const std::clock_t start = std::clock();
+  for (auto _ : state) {
+    multiply({packed.data(), panel_bytes(type, kColumns), rows}, in.view, y.data(), rows);
+    benchmark::ClobberMemory();
+  }
+  const double seconds = static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
+  const double ops_per_s =
+      2.0 * rows * kColumns * tokens * static_cast<double>(state.iterations()) / seconds;
+  state.counters["GOPS"] = ops_per_s * 1e-9;
+  state.counters["%peak"] = ops_per_s / peaks().ops_per_s(ActivationKind::kBF16) * 100;
+}
+
 void sweep(benchmark::State& state, DType type, int num_panels, int tokens, int percent) {
   const auto packed = weights(type, num_panels);
   const Input in = input(tokens, percent);
@@ -170,6 +189,8 @@ int register_all() {
       benchmark::RegisterBenchmark(
           ("stream/" + name + "/" + std::to_string(tokens)).c_str(), sweep, type,
           static_cast<int>((192ll << 20) / panel_bytes(type, kColumns)), tokens, 6);
+    if (table().linear.multiply_bf16[static_cast<std::size_t>(i)])
+      benchmark::RegisterBenchmark(("prompt/" + name).c_str(), prompt, type, 16, 256);
     benchmark::RegisterBenchmark(("pack/" + name).c_str(), pack, type);
   }
   benchmark::RegisterBenchmark("quantize/fast", quantize, SecondPlane::kFast);

@@ -39,6 +39,9 @@ struct EngineOptions {
 
 struct Prompt {
   std::vector<TokenId> tokens;  // not empty
+  // Those that were earlier replies, said again in a conversation; in order, apart from each other.
+  // They are computed as they were then, so that what is known of them is used (Session).
+  std::vector<TokenRange> replies = {};
   SamplingParams sampling;
   int max_tokens = 0;  // 0: until the context is full
   bool ignore_eos = false;

@@ -65,7 +65,7 @@ class Session {
 
   // The two halves of say(), for a caller who reads the reply in a way of its own: the prompt of
   // everything said so far and the message, and keeping the message with what was replied.
-  Result<Prompt> prompt_for(const Message& message) const;
+  Result<Prompt> prompt_for(const Message& message);
   void keep(Message message, std::string reply);
 
   const std::vector<Message>& messages() const;  // without the system message

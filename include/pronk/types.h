@@ -7,6 +7,13 @@ namespace pronk {
 
 using TokenId = std::int32_t;
 
+// Tokens [begin, end) of a text.
+struct TokenRange {
+  int begin = 0;
+  int end = 0;
+  bool operator==(const TokenRange&) const = default;
+};
+
 // Bytes [begin, end) of a text.
 struct ByteRange {
   std::size_t begin = 0;

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <mutex>
 
@@ -59,8 +60,11 @@ struct Session::Impl {
   std::vector<Message> messages;
   std::mutex stream_mutex;
   std::optional<Stream> stream;  // the reply under way
+  std::vector<TokenId> last_prompt;
+  std::vector<TokenRange> last_replies;  // in it
 
   json::array messages_with(const Message& last) const;
+  std::vector<TokenRange> find_replies(const std::vector<TokenId>& prompt);
 };
 
 json::array Session::Impl::messages_with(const Message& last) const {
@@ -70,6 +74,22 @@ json::array Session::Impl::messages_with(const Message& last) const {
   for (const Message& message : messages) all.push_back(to_json(message));
   all.push_back(to_json(last));
   return all;
+}
+
+// What was replied to the last prompt comes after it, up to a token that ends replies.
+std::vector<TokenRange> Session::Impl::find_replies(const std::vector<TokenId>& prompt) {
+  const auto [mine, last] =
+      std::mismatch(prompt.begin(), prompt.end(), last_prompt.begin(), last_prompt.end());
+  const int num_same = static_cast<int>(mine - prompt.begin());
+  std::erase_if(last_replies, [&](const TokenRange& reply) { return reply.end > num_same; });
+  if (last == last_prompt.end() && num_same > 0) {
+    const auto ends = engine.model().tokenizer().end_tokens();
+    const auto end = std::find_first_of(mine, prompt.end(), ends.begin(), ends.end());
+    if (end != prompt.end() && end != mine)
+      last_replies.push_back({num_same, static_cast<int>(end - prompt.begin())});
+  }
+  last_prompt = prompt;
+  return last_replies;
 }
 
 Result<Reply> read_reply(Stream& stream, const std::function<void(const Event&)>& on_event) {
@@ -108,10 +128,12 @@ Result<Session> Session::create(Engine& engine, ChatOptions options) {
                                                 .kwargs = std::move(kwargs),
                                                 .messages = {},
                                                 .stream_mutex = {},
-                                                .stream = {}}));
+                                                .stream = {},
+                                                .last_prompt = {},
+                                                .last_replies = {}}));
 }
 
-Result<Prompt> Session::prompt_for(const Message& message) const {
+Result<Prompt> Session::prompt_for(const Message& message) {
   if (!message.tool_calls_json.empty()) {
     const json::value calls = PRONK_TRY_IN("chat: tool calls", parse_json(message.tool_calls_json));
     if (!calls.is_array())
@@ -125,6 +147,7 @@ Result<Prompt> Session::prompt_for(const Message& message) const {
   const std::int64_t now = options.now ? *options.now : local_now();
   Prompt prompt;
   prompt.tokens = PRONK_TRY(impl_->chat_template.prompt(std::move(variables), now));
+  prompt.replies = impl_->find_replies(prompt.tokens);
   prompt.sampling = options.sampling ? *options.sampling
                                      : default_sampling(impl_->engine.model().source().generation);
   prompt.max_tokens = options.max_tokens;

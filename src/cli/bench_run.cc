@@ -40,7 +40,8 @@ class Sequences {
           std::span(tokens).subspan(static_cast<std::size_t>(start), positions.size()),
           positions,
           {&sequence, 1},
-          whole ? std::span(&last, 1) : std::span<const int>()};
+          whole ? std::span(&last, 1) : std::span<const int>(),
+          n};
       if (costs_) costs_->prefill.push_back(runner_.cost(batch));
       const std::span<float> logits = PRONK_TRY(runner_.step(batch));
       PRONK_TRY(runner_.check(batch, logits));

@@ -36,7 +36,8 @@ Status write_logits(Console& console, Runner& runner, std::span<const TokenId> i
         .tokens = ids.subspan(static_cast<std::size_t>(start), static_cast<std::size_t>(rows)),
         .positions = positions,
         .sequences = {&sequence, 1},
-        .logit_rows = logit_rows};
+        .logit_rows = logit_rows,
+        .num_prompt_rows = rows};
     const std::span<const float> logits = PRONK_TRY(runner.step(batch));
     PRONK_TRY(runner.check(batch, logits));
     PRONK_TRY(file.write(logits));

@@ -81,7 +81,7 @@ Status reply_once(Context& context, Engine& engine, const std::string& text) {
   if (raw) {
     prompt.tokens = PRONK_TRY(raw_prompt(console, model, text));
   } else {
-    const Session session = PRONK_TRY(start_session(context, engine));
+    Session session = PRONK_TRY(start_session(context, engine));
     prompt = PRONK_TRY(session.prompt_for({.role = "user", .content = text}));
     warn_of_dropped(console, model.tokenizer(), text);
   }

@@ -14,8 +14,9 @@ namespace pronk {
 inline constexpr int kMostDraftTokens = 15;  // with the token before them one block of 16 rows
 
 struct DraftRequest {
-  std::uint64_t id = 0;             // of the text, rising: later texts have higher ones
-  std::span<const TokenId> tokens;  // so far; from call to call it only grows
+  std::uint64_t id = 0;                 // of the text, rising: later texts have higher ones
+  std::span<const TokenId> tokens;      // so far; from call to call it only grows
+  std::span<const TokenRange> prompts;  // in it (Sequence::prompts)
   std::string_view cache_namespace;
   const Sampler* sampler = nullptr;       // has accepted the tokens
   int most = 0;                           // guesses wanted, at least 1

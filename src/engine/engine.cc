@@ -246,7 +246,8 @@ Result<std::vector<Stream>> Engine::submit(Prompt prompt, int num_replies) {
                  fmt::format("prompt: {} replies were asked for, 1 is the least", num_replies));
   const ReplySequence::Setup setup{.vocab_size = e.parts.vocab_size,
                                    .context = e.parts.capacity.context,
-                                   .tokenizer = e.parts.tokenizer ? &*e.parts.tokenizer : nullptr};
+                                   .tokenizer = e.parts.tokenizer ? &*e.parts.tokenizer : nullptr,
+                                   .reads_prompts_apart = e.parts.runner->reads_prompts_apart()};
   std::vector<std::unique_ptr<ReplySequence>> replies;
   std::vector<Stream> streams;
   for (int i = 0; i < num_replies; ++i) {

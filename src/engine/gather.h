@@ -11,15 +11,16 @@ namespace pronk {
 class GatheredBatch {
  public:
   // Logits are asked for the last token of every share that completes its sequence, in the order of
-  // the shares.
+  // the shares. Those that read a prompt are the first.
   void gather(std::span<const Share> shares);
-  Batch batch() const { return {tokens_, positions_, sequences_, logit_rows_}; }
+  Batch batch() const { return {tokens_, positions_, sequences_, logit_rows_, num_prompt_rows_}; }
 
  private:
   std::vector<TokenId> tokens_;
   std::vector<int> positions_;
   std::vector<BatchSequence> sequences_;
   std::vector<int> logit_rows_;
+  int num_prompt_rows_ = 0;
 };
 
 }  // namespace pronk

@@ -95,6 +95,10 @@ ModelDrafter::Text* ModelDrafter::begin_text(const DraftRequest& request, std::s
   text->begin = end - std::min(most_tokens, end);
   const auto tokens = request.tokens.subspan(text->begin, end - text->begin);
   text->tokens.assign(tokens.begin(), tokens.end());
+  const int begin = static_cast<int>(text->begin);
+  for (const TokenRange& range : request.prompts)
+    if (range.end > begin)
+      text->prompts.push_back({std::max(0, range.begin - begin), range.end - begin});
   if (parts_.expected_cost > 0) allowance_ -= std::min(allowance_, tokens.size());
   scheduler_.add(*text);
   return text.get();
@@ -108,6 +112,7 @@ ModelDrafter::Text* ModelDrafter::begin_trial(const DraftRequest& request) {
   Sampler sampler = std::move(waiting->second.sampler);
   Text* text = begin_text(request, num_tokens, kLeastRead);
   text->trial = std::move(sampler);
+  text->prompts.clear();  // so that it is read at once, with what it is tried on
   return text;
 }
 

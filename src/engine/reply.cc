@@ -16,6 +16,13 @@ Status check_prompt(const Prompt& prompt, const ReplySequence::Setup& setup) {
     if (prompt.tokens[i] < 0 || prompt.tokens[i] >= setup.vocab_size)
       return refuse(fmt::format("token {} at position {} does not exist, the model's are 0 to {}",
                                 prompt.tokens[i], i, setup.vocab_size - 1));
+  int end = 0;
+  for (const TokenRange& reply : prompt.replies) {
+    if (reply.begin < end || reply.end < reply.begin ||
+        static_cast<std::size_t>(reply.end) > prompt.tokens.size())
+      return refuse(fmt::format("tokens {} to {} are no reply in it", reply.begin, reply.end));
+    end = reply.end;
+  }
   if (prompt.tokens.size() >= static_cast<std::size_t>(setup.context))
     return refuse(
         fmt::format("it is {} tokens long, the context holds {} with at least one of the reply; "
@@ -35,6 +42,19 @@ std::vector<TokenId> end_tokens_of(const Prompt& prompt, const Tokenizer* tokeni
   if (!prompt.end_tokens.empty() || !tokenizer) return prompt.end_tokens;
   const auto ends = tokenizer->end_tokens();
   return {ends.begin(), ends.end()};
+}
+
+// What lies between the replies.
+std::vector<TokenRange> prompts_of(const Prompt& prompt) {
+  std::vector<TokenRange> prompts;
+  int begin = 0;
+  for (const TokenRange& reply : prompt.replies) {
+    if (reply.begin > begin) prompts.push_back({begin, reply.begin});
+    begin = reply.end;
+  }
+  const int end = static_cast<int>(prompt.tokens.size());
+  if (end > begin) prompts.push_back({begin, end});
+  return prompts;
 }
 
 }  // namespace
@@ -61,6 +81,7 @@ ReplySequence::ReplySequence(const Prompt& prompt, const Setup& setup, Sampler s
       most_tokens_(setup.context),
       events_(std::move(events)) {
   tokens = prompt.tokens;
+  if (setup.reads_prompts_apart) prompts = prompts_of(prompt);
   cache_namespace = prompt.cache_namespace;
   if (prompt.max_tokens > 0 && prompt.max_tokens < setup.context - num_prompt_)
     most_tokens_ = num_prompt_ + prompt.max_tokens;

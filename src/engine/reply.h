@@ -22,6 +22,7 @@ class ReplySequence : public Sequence {
     int vocab_size = 0;
     int context = 0;
     const Tokenizer* tokenizer = nullptr;  // none: events carry tokens only
+    bool reads_prompts_apart = false;      // Runner's
   };
   // The next tokens, in order; the error that came after them.
   struct Picks {

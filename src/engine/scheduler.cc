@@ -1,6 +1,7 @@
 #include "engine/scheduler.h"
 
 #include <algorithm>
+#include <array>
 
 #include "pronk/result.h"
 
@@ -19,7 +20,31 @@ bool waits_for_leader(const Sequence& s) {
   return s.leader && s.leader->num_computed < std::min(s.num_tokens(), s.leader->num_tokens()) - 1;
 }
 
+// A full page's tokens as the pool compares them: a reply's is no prompt's.
+std::array<TokenId, kKvPageTokens> page_key(const Sequence& s, int first) {
+  std::array<TokenId, kKvPageTokens> key{};
+  for (int i = 0; i < kKvPageTokens; ++i) {
+    const TokenId token = s.tokens[static_cast<std::size_t>(first + i)];
+    key[static_cast<std::size_t>(i)] = s.is_of_prompt(first + i) ? ~token : token;
+  }
+  return key;
+}
+
 }  // namespace
+
+bool Sequence::is_of_prompt(int position) const {
+  return std::any_of(prompts.begin(), prompts.end(), [&](const TokenRange& range) {
+    return position >= range.begin && position < range.end;
+  });
+}
+
+int Sequence::end_of_kind() const {
+  for (const TokenRange& range : prompts) {
+    if (num_computed < range.begin) return range.begin;
+    if (num_computed < range.end) return range.end;
+  }
+  return num_tokens();
+}
 
 void Scheduler::add(Sequence& sequence) {
   PRONK_CHECK(!sequence.tokens.empty(), "a sequence has tokens");
@@ -39,18 +64,23 @@ StepPlan Scheduler::plan() {
   StepPlan plan;
   make_room(plan);
   int budget = limits_.max_batch_tokens;
-  const auto give = [&](Sequence* s) {
-    const int num_tokens = std::min(budget, s->num_pending());
-    if (num_tokens > 0) plan.shares.push_back({s, num_tokens});
-    budget -= num_tokens;
-  };
+  const auto give = [&](Sequence* s) { add_share(*s, budget, plan); };
   for (Sequence* s : running_)
     if (s->num_pending() == 1) give(s);
   for (Sequence* s : running_)
     if (s->num_pending() > 1) give(s);
   if (plan.num_preempted == 0) admit(plan, budget);
   if (limits_.max_draft_tokens > 0) add_drafts(plan);
+  std::stable_partition(plan.shares.begin(), plan.shares.end(),
+                        [](const Share& share) { return share.is_of_prompt(); });
   return plan;
+}
+
+// As many of its tokens as the budget, which pays for them, has.
+void Scheduler::add_share(Sequence& s, int& budget, StepPlan& plan) const {
+  const int num_tokens = std::min({budget, s.num_pending(), s.end_of_kind() - s.num_computed});
+  if (num_tokens > 0) plan.shares.push_back({&s, num_tokens});
+  budget -= num_tokens;
 }
 
 // Every running sequence gets pages for all its tokens; the youngest pay.
@@ -90,9 +120,7 @@ void Scheduler::admit(StepPlan& plan, int budget) {
     s->leader = nullptr;
     next = waiting_.erase(next);
     insert_by_age(running_, s);
-    const int num_tokens = std::min(budget, s->num_pending());
-    plan.shares.push_back({s, num_tokens});
-    budget -= num_tokens;
+    add_share(*s, budget, plan);
   }
 }
 
@@ -129,9 +157,7 @@ bool Scheduler::take_pages(Sequence& s) {
 void Scheduler::take_over_known_pages(Sequence& s) {
   // The last token is always computed: its logits are what is wanted.
   while (s.num_computed + kKvPageTokens < s.num_tokens()) {
-    const auto tokens = std::span<const TokenId>(s.tokens).subspan(
-        static_cast<std::size_t>(s.num_computed), kKvPageTokens);
-    const auto found = pool_.find(s.cache_namespace, s.link, tokens);
+    const auto found = pool_.find(s.cache_namespace, s.link, page_key(s, s.num_computed));
     if (!found) break;
     s.pages.push_back(found->page);
     s.link = found->link;
@@ -165,9 +191,8 @@ void Scheduler::computed(const Share& share) {
   if (!limits_.prefix_cache) return;
   while ((s.num_published + 1) * kKvPageTokens <= s.num_computed) {
     const auto i = static_cast<std::size_t>(s.num_published);
-    const auto tokens =
-        std::span<const TokenId>(s.tokens).subspan(i * kKvPageTokens, kKvPageTokens);
-    const auto known = pool_.publish(s.pages[i], s.cache_namespace, s.link, tokens);
+    const auto known = pool_.publish(s.pages[i], s.cache_namespace, s.link,
+                                     page_key(s, s.num_published * kKvPageTokens));
     s.pages[i] = known.page;
     s.link = known.link;
     ++s.num_published;

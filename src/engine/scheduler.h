@@ -6,6 +6,8 @@
 //     there. Pages that another prompt left behind (page_pool.h) are taken over as computed. A
 //     further reply to a prompt waits until its leader has read it, and then also copies the last
 //     page, which is not full: it has one token left to compute.
+//   - Where a runner reads prompts apart, no share holds tokens of both kinds, those that read a
+//     prompt come first in a step, and only the same tokens of the same kind share a page.
 //   - Each step first gives one token to every sequence that lacks one only, then the rest of
 //     max_batch_tokens to the others, oldest first.
 //   - When a running sequence needs a page and none is there, the youngest gives way: it loses its
@@ -28,6 +30,9 @@ struct Sequence {
   std::uint64_t id = 0;         // order of arrival: unique, rising
   std::vector<TokenId> tokens;  // the prompt, then what was generated
   std::vector<TokenId> draft;   // guesses at what follows them
+  // Of the tokens, those that are read as a prompt's (Batch::num_prompt_rows), in order; none where
+  // that makes no difference.
+  std::vector<TokenRange> prompts;
   std::string cache_namespace;
   const Sequence* leader =
       nullptr;  // the same prompt, already on its way: its pages are waited for
@@ -41,6 +46,9 @@ struct Sequence {
 
   int num_tokens() const { return static_cast<int>(tokens.size()); }
   int num_pending() const { return num_tokens() - num_computed; }
+  bool is_of_prompt(int position) const;
+  // Up to where the tokens from num_computed on are of one kind.
+  int end_of_kind() const;
 };
 
 struct Share {
@@ -48,6 +56,7 @@ struct Share {
   int num_tokens;     // of it to compute, from num_computed on
   int num_draft = 0;  // of its draft to compute after them, on trial; only when it completes
   bool completes() const { return num_tokens == sequence->num_pending(); }
+  bool is_of_prompt() const { return sequence->is_of_prompt(sequence->num_computed); }
 };
 
 // Before the step, page `to` becomes what `from` is.
@@ -89,6 +98,7 @@ class Scheduler {
   void make_room(StepPlan& plan);
   void preempt_youngest(StepPlan& plan);
   void admit(StepPlan& plan, int budget);
+  void add_share(Sequence& sequence, int& budget, StepPlan& plan) const;
   void add_drafts(StepPlan& plan);
   bool take_pages(Sequence& sequence);
   void take_over_known_pages(Sequence& sequence);

@@ -22,6 +22,7 @@ double Speculation::draft(std::span<ReplySequence* const> replies) {
     asked.push_back(reply);
     requests.push_back({.id = reply->id,
                         .tokens = reply->tokens,
+                        .prompts = reply->prompts,
                         .cache_namespace = reply->cache_namespace,
                         .sampler = &reply->sampler(),
                         .most = most,

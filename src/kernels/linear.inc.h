@@ -8,6 +8,8 @@
 // clang-format off
 #include "kernels/amx.inc.h"
 #include "kernels/linear_amx.inc.h"
+#include "kernels/linear_amx_blocks.inc.h"
+#include "kernels/linear_amx_bf16.inc.h"
 // clang-format on
 #elif defined(__AVX512BF16__)
 #include "kernels/linear_bf16.inc.h"
@@ -31,11 +33,17 @@ constexpr auto kMultiplyBF16 = multiply_panel_f32<BF16>;
 #if defined(__AMX_INT8__)
 template <class F>
 constexpr auto kMultiply = multiply_panel_amx<F>;
+template <class F>
+constexpr auto kMultiplyPrompt = multiply_bf16_amx<F>;
+constexpr int kPromptPanels = kRunPanels;
 constexpr auto kProbeInt8 = probe_tiles<true>, kProbeBF16 = probe_tiles<false>;
 constexpr int kTile = kTileTokens;
 #else
 template <class F>
 constexpr auto kMultiply = multiply_panel<F>;
+template <class F>
+constexpr decltype(nullptr) kMultiplyPrompt = nullptr;
+constexpr int kPromptPanels = 0;
 constexpr auto kProbeInt8 = probe_int8, kProbeBF16 = probe_bf16;
 constexpr int kTile = 12;  // a multiple of what any kernel takes at once: 1, 2, 3, 4, 6, 12
 #endif
@@ -51,6 +59,11 @@ constexpr LinearKernels kLinear{
      kMultiply<Q4_0>, kMultiply<Q4_1>, kMultiply<Q5_0>, kMultiply<Q5_1>, kMultiply<Q8_0>,
      kMultiply<Q2_K>, kMultiply<Q3_K>, kMultiply<Q4_K>, kMultiply<Q5_K>, kMultiply<Q6_K>,
      kMultiply<IQ4_NL>, kMultiply<IQ4_XS>, kMultiply<MXFP4>},
+    {nullptr, nullptr, kMultiplyPrompt<BF16>, nullptr, kMultiplyPrompt<Q4_0>, kMultiplyPrompt<Q4_1>,
+     kMultiplyPrompt<Q5_0>, kMultiplyPrompt<Q5_1>, kMultiplyPrompt<Q8_0>, kMultiplyPrompt<Q2_K>,
+     kMultiplyPrompt<Q3_K>, kMultiplyPrompt<Q4_K>, kMultiplyPrompt<Q5_K>, kMultiplyPrompt<Q6_K>,
+     kMultiplyPrompt<IQ4_NL>, kMultiplyPrompt<IQ4_XS>, kMultiplyPrompt<MXFP4>},
+    kPromptPanels,
     kProbeInt8,
     kProbeBF16,
     probe_f32,

@@ -1,17 +1,13 @@
-// Linear layers of many tokens by AMX, the CPU's products of whole tiles.
+// Block types times many rows of integers by AMX, the CPU's products of whole tiles.
 //
-// Block types: the same exact integers and the same chain of folds as in linear_tile.inc.h, so the
-// same bits; a chunk of 256 columns of a panel is unpacked once for all tokens. While the vector
-// units fold one tile of 16 rows x 16 tokens, the tile unit multiplies the next.
-// BF16: chains of tile products in fp32 over all columns, for any number of tokens, so that a token
-// has the same bits alone and in a batch; denormals are flushed, so bits hold for this set alone.
+// The same exact integers and the same chain of folds as in linear_tile.inc.h, so the same bits; a
+// chunk of 256 columns of a panel is unpacked once for all tokens. While the vector units fold one
+// tile of 16 rows x 16 tokens, the tile unit multiplies the next.
 namespace pronk::kernels::PRONK_ISA {
 namespace {
 
 constexpr int kTileTokens = kTileRows, kGroups = kPanelRows / kTileRows;
 constexpr int kChunkColumns = 256, kChunkBlocks = kChunkColumns / kActivationBlock;
-
-// ---- block types ----
 
 // Columns that are folded together: 32, or 16 where these have a scale of their own.
 template <class F>
@@ -276,7 +272,7 @@ void multiply_chunk(const Activations& x, int first_block, int num_blocks,
 template <class F>
 void multiply_panel_amx(const void* panel, const Activations& x, int num_rows, float* y,
                         int64_t y_stride) {
-  constexpr int kLeastTokens = 8;
+  constexpr int kLeastTokens = 12;
   if (x.num_rows < kLeastTokens) return multiply_panel<F>(panel, x, num_rows, y, y_stride);
   const auto* packed = static_cast<const uint8_t*>(panel);
   UnpackedChunk<F> w;
@@ -286,129 +282,6 @@ void multiply_panel_amx(const void* panel, const Activations& x, int num_rows, f
     unpack<F>(packed, num_blocks, w);
     packed += num_blocks / F::kSubBlocks * F::kBytes;
     multiply_chunk<F>(x, b, num_blocks, w, num_rows, y, y_stride, &shaped_for);
-  }
-  tile_release();
-}
-
-// ---- BF16 ----
-
-constexpr int kTilePairs = 16;    // 32 columns: 16 lines of a panel
-constexpr int kChunkPairs = 256;  // 32 KiB of a panel, which stay in L1 for all tokens
-constexpr int kPairBytes = 4 * kPanelRows;
-
-// Up to 32 tokens: tiles 0-3 are the sums of 2 x 16 tokens and 2 groups of rows, 4 and 5 the
-// activations, 6 and 7 the weights. Four chains cover the latency of a product.
-struct BF16Tiles {
-  Activations x[2];  // tiles; the second may have no rows
-  float* sums;       // [num_tokens][stride]
-  int64_t sums_stride;
-
-  int num_tokens() const { return x[0].num_rows + x[1].num_rows; }
-  void load_shapes() const {
-    TileShapes shapes;
-    for (int i = 0; i < 2; ++i) {
-      shapes.set(6 + i, kTilePairs, 64);
-      if (x[i].num_rows == 0) continue;
-      for (int g = 0; g < kGroups; ++g) shapes.set(2 * i + g, x[i].num_rows, 64);
-      shapes.set(4 + i, x[i].num_rows, 64);
-    }
-    shapes.load();
-  }
-};
-
-template <bool kTwo>
-void start_sums(const BF16Tiles& tiles, bool from_zero) {
-  const int64_t stride = tiles.sums_stride * int64_t{sizeof(float)};
-  float* second = tiles.sums + kTileTokens * tiles.sums_stride;
-  if (from_zero) {
-    tile_zero<0>();
-    tile_zero<1>();
-    if constexpr (kTwo) tile_zero<2>();
-    if constexpr (kTwo) tile_zero<3>();
-    return;
-  }
-  tile_load<0>(tiles.sums, stride);
-  tile_load<1>(tiles.sums + kTileRows, stride);
-  if constexpr (kTwo) tile_load<2>(second, stride);
-  if constexpr (kTwo) tile_load<3>(second + kTileRows, stride);
-}
-
-template <bool kTwo>
-void finish_sums(const BF16Tiles& tiles) {
-  const int64_t stride = tiles.sums_stride * int64_t{sizeof(float)};
-  float* second = tiles.sums + kTileTokens * tiles.sums_stride;
-  tile_store<0>(tiles.sums, stride);
-  tile_store<1>(tiles.sums + kTileRows, stride);
-  if constexpr (kTwo) tile_store<2>(second, stride);
-  if constexpr (kTwo) tile_store<3>(second + kTileRows, stride);
-}
-
-// sums += x · w over 32 columns, the block'th of x.
-template <bool kTwo>
-PRONK_INLINE void add_products(const BF16Tiles& tiles, int64_t block, const uint8_t* w) {
-  const auto x = [&](int i) {
-    return tiles.x[i].bf16 + block * tiles.x[i].num_rows * kActivationBlock;
-  };
-  tile_load<6>(w, kPairBytes);
-  tile_load<7>(w + 64, kPairBytes);
-  tile_load<4>(x(0), 64);
-  tile_dot_bf16<0, 4, 6>();
-  tile_dot_bf16<1, 4, 7>();
-  if constexpr (kTwo) {
-    tile_load<5>(x(1), 64);
-    tile_dot_bf16<2, 5, 6>();
-    tile_dot_bf16<3, 5, 7>();
-  }
-}
-
-template <bool kTwo>
-void multiply_chunk_bf16(const BF16Tiles& tiles, const uint8_t* w, int first_pair, int num_pairs) {
-  start_sums<kTwo>(tiles, first_pair == 0);
-  int64_t block = first_pair / kTilePairs;
-  int k = 0;
-  for (; k + kTilePairs <= num_pairs; k += kTilePairs, ++block)
-    add_products<kTwo>(tiles, block, w + k * kPairBytes);
-  if (k < num_pairs) {  // the last columns, filled up with zeros
-    alignas(64) uint8_t last[kTilePairs][kPairBytes] = {};
-    memcpy(last, w + k * kPairBytes, kPairBytes * static_cast<size_t>(num_pairs - k));
-    add_products<kTwo>(tiles, block, last[0]);
-  }
-  finish_sums<kTwo>(tiles);
-}
-
-// Two tiles times one chunk of a panel: from the sums in y to the sums in y.
-void multiply_two_tiles_bf16(const uint8_t* w, BF16Tiles tiles, int first_pair, int num_pairs,
-                             int num_rows) {
-  float few_rows[2 * kTileTokens][kPanelRows];
-  float* y = tiles.sums;
-  const int64_t y_stride = tiles.sums_stride;
-  const auto row_bytes = sizeof(float) * static_cast<size_t>(num_rows);
-  if (num_rows < kPanelRows) {
-    tiles.sums = few_rows[0];
-    tiles.sums_stride = kPanelRows;
-    for (int t = 0; t < tiles.num_tokens(); ++t) memcpy(few_rows[t], y + t * y_stride, row_bytes);
-  }
-  tiles.load_shapes();
-  (tiles.x[1].num_rows > 0 ? multiply_chunk_bf16<true>
-                           : multiply_chunk_bf16<false>)(tiles, w, first_pair, num_pairs);
-  if (num_rows < kPanelRows)
-    for (int t = 0; t < tiles.num_tokens(); ++t) memcpy(y + t * y_stride, few_rows[t], row_bytes);
-}
-
-// LinearKernels::multiply_panel of BF16.
-void multiply_panel_bf16_amx(const void* panel, const Activations& x, int num_rows, float* y,
-                             int64_t y_stride) {
-  const auto* w = static_cast<const uint8_t*>(panel);
-  const int pairs = (x.columns + 1) / 2;
-  for (int k = 0; k < pairs; k += kChunkPairs, w += kChunkPairs * kPairBytes) {
-    const int num_pairs = pairs - k < kChunkPairs ? pairs - k : kChunkPairs;
-    float* to = y;
-    for (int i = 0; i < x.num_tiles(); i += 2) {
-      BF16Tiles tiles{{x.tile(i), {}}, to, y_stride};
-      if (i + 1 < x.num_tiles()) tiles.x[1] = x.tile(i + 1);
-      multiply_two_tiles_bf16(w, tiles, k, num_pairs, num_rows);
-      to += tiles.num_tokens() * y_stride;
-    }
   }
   tile_release();
 }

@@ -32,6 +32,7 @@ struct Layout {
   static constexpr int kSubBlocks = kBlocks;  // of 32 columns
   static constexpr int kSubBytes = 2 * kWords * 64;
   static constexpr int kBytes = 64 * kHeads + 2 * kScaleWords * 64 + kSubBlocks * kSubBytes;
+  static constexpr bool kNibbles = false;
 
   static PRONK_INLINE Floats head(const uint8_t* block, int i, int group) {
     return load_halfs(block + 64 * i + 32 * group);
@@ -47,6 +48,7 @@ struct Layout {
 // A format has
 //   kBits                bits of the unsigned weights that weights<j> gives
 //   kOffsetShift         weights stand for themselves − 2^kOffsetShift; -1: for themselves
+//   kNibbles             whether the weights are what nibble lines say, nothing more
 //   kScales              scales in 32 columns, 1 or 2
 //   kHasMin              whether w = scale · q + min rather than scale · q
 //   Head                 what is read once a block: a group's scales
@@ -85,6 +87,7 @@ struct SimpleWithMin : Layout<2, 0, 1, kLines> {
 
 struct Q4_0 : Simple<4> {
   static constexpr int kBits = 4, kOffsetShift = 3;
+  static constexpr bool kNibbles = true;
   template <int j>
   static PRONK_INLINE Line weights(const uint8_t* lines) {
     return nibbles<j>(lines);
@@ -93,6 +96,7 @@ struct Q4_0 : Simple<4> {
 
 struct Q4_1 : SimpleWithMin<4> {
   static constexpr int kBits = 4;
+  static constexpr bool kNibbles = true;
   template <int j>
   static PRONK_INLINE Line weights(const uint8_t* lines) {
     return nibbles<j>(lines);
@@ -137,7 +141,7 @@ struct IQ4_NL : Simple<4> {
 
 struct MXFP4 {  // its head is 32 bytes: e of each row
   static constexpr int kBits = 5, kOffsetShift = 4, kScales = 1, kSubBlocks = 1, kBytes = 544;
-  static constexpr bool kHasMin = false;
+  static constexpr bool kHasMin = false, kNibbles = false;
   using Head = OneScale;
   static PRONK_INLINE Head read_head(const uint8_t* block, int group) {
     // 2^(e − 128): e 0 and 1 are subnormal, above them e − 1 is the exponent field.
@@ -188,6 +192,7 @@ struct SixBitScalesAndMins : Layout<2, 3, 8, kLines> {
 
 struct Q4_K : SixBitScalesAndMins<4> {
   static constexpr int kBits = 4;
+  static constexpr bool kNibbles = true;
   template <int j>
   static PRONK_INLINE Line weights(const uint8_t* lines) {
     return nibbles<j>(lines);

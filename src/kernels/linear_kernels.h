@@ -4,8 +4,8 @@
 // Weights are packed in panels of 32 rows (kernels/pack.h); one call computes one panel for all T
 // rows of activations, and the caller splits the panels over threads. Every output is one chain of
 // operations in the order of the columns, so its bits do not depend on T, on the rows beside it, on
-// the split over threads; and for block types (all but F32, F16, BF16, F8E4M3) not on the
-// instruction set either.
+// the split over threads; and for block types (all but F32, F16, BF16, F8E4M3) times integers not
+// on the instruction set either.
 #pragma once
 #include <stdint.h>
 
@@ -74,6 +74,24 @@ struct Activations {
   Activations tile(int i) const { return tiles(i, 1); }
 };
 
+// Packed panels of a matrix, one after the other.
+struct Panels {
+  const void* data;
+  int64_t panel_bytes;
+  int num_rows;  // of them all; those that fill the last panel up do not count
+
+  int count() const { return (num_rows + kPanelRows - 1) / kPanelRows; }
+  const uint8_t* panel(int i) const { return static_cast<const uint8_t*>(data) + i * panel_bytes; }
+  Panels some(int first, int most) const {
+    const int left = num_rows - first * kPanelRows;
+    return {panel(first), panel_bytes, left < most * kPanelRows ? left : most * kPanelRows};
+  }
+  int rows_of(int i) const {
+    const int left = num_rows - i * kPanelRows;
+    return left < kPanelRows ? left : kPanelRows;
+  }
+};
+
 struct LinearKernels {
   // Fills row t of high, low, blocks, stands_out from x[columns], columns a multiple of 32.
   void (*quantize_row)(const float* x, SecondPlane rule, const Activations& out, int t);
@@ -88,6 +106,14 @@ struct LinearKernels {
   // panel and all t. One thread; nothing but y is written.
   void (*multiply_panel[kNumWeightTypes])(const void* panel, const Activations& x, int num_rows,
                                           float* y, int64_t y_stride);
+
+  // The same for weights of any type, rounded to bf16, times bf16 activations: for rows of prompts
+  // (ops/batch.h), where it is faster than integers. All rows of the panels; num_bf16_panels is how
+  // many a call had best get when there are many tokens. Null: not on this instruction set, or not
+  // for this type. The products flush denormals.
+  void (*multiply_bf16[kNumWeightTypes])(const Panels& w, const Activations& x, float* y,
+                                         int64_t y_stride);
+  int num_bf16_panels;
 
   // Limits of this instruction set on one core (kernels/calibrate.h): operations done in `rounds`
   // rounds of nothing but products.

@@ -17,20 +17,22 @@ namespace {
 PlanOps count_step(const LlamaConfig& c, const LlamaWeights& weights, const KvShape& shape,
                    int num_threads, const Batch& batch) {
   PlanOps op(kernels::table().linear, num_threads);
-  op.begin_step(static_cast<int>(batch.tokens.size()), c.head_dim);
+  op.begin_step(static_cast<int>(batch.tokens.size()), c.head_dim, batch.num_prompt_rows);
   forward(op, c, weights, batch, KvCache::counting(shape));
   return op;
 }
 
-// The same of one sequence's `num_tokens` from `start`.
+// The same of one sequence's `num_tokens` from `start`, of a prompt or not.
 PlanOps count_step(const LlamaConfig& c, const LlamaWeights& weights, const KvShape& shape,
-                   int num_threads, int start, int num_tokens, int num_logit_rows) {
+                   int num_threads, int start, int num_tokens, int num_logit_rows,
+                   bool of_prompt = false) {
   const std::vector<TokenId> tokens(static_cast<std::size_t>(num_tokens));
   std::vector<int> positions(static_cast<std::size_t>(num_tokens));
   std::iota(positions.begin(), positions.end(), start);
   const std::vector<int> rows(static_cast<std::size_t>(num_logit_rows), num_tokens - 1);
   const BatchSequence sequence{0, num_tokens, start, {}};
-  return count_step(c, weights, shape, num_threads, Batch{tokens, positions, {&sequence, 1}, rows});
+  return count_step(c, weights, shape, num_threads,
+                    Batch{tokens, positions, {&sequence, 1}, rows, of_prompt ? num_tokens : 0});
 }
 
 // A tenth is left to the rest of the machine.
@@ -55,6 +57,11 @@ Result<KvShape> kv_shape(const LlamaConfig& c, Precision precision, CacheType ty
     shape.type = kernels::KvType::kBF16Wide;
   }
   return shape;
+}
+
+bool reads_prompts_apart(Precision precision) {
+  const auto& kernels = kernels::table().linear.multiply_bf16;
+  return precision == Precision::kFast && kernels[static_cast<std::size_t>(DType::kQ4_0)];
 }
 
 StepCost step_cost(const LlamaConfig& c, const LlamaWeights& weights, const KvShape& shape,
@@ -85,7 +92,9 @@ Result<PlanReport> plan(const ModelSource& source, const PlanOptions& options) {
   r.largest_context = context_that_fits(c, left, shape.page_bytes());
   r.context = options.context > 0 ? options.context : r.largest_context;
   r.kv_bytes = (std::int64_t{r.context} + kKvPageTokens - 1) / kKvPageTokens * shape.page_bytes();
-  r.prefill = count_step(c, weights, shape, num_threads, 0, options.max_batch_tokens, 1).cost();
+  r.prefill = count_step(c, weights, shape, num_threads, 0, options.max_batch_tokens, 1,
+                         reads_prompts_apart(options.precision))
+                  .cost();
   r.decode = count_step(c, weights, shape, num_threads, std::max(0, r.context - 1), 1, 1).cost();
   return r;
 }

@@ -47,6 +47,9 @@ Result<KvShape> kv_shape(const LlamaConfig& config, Precision precision,
                          CacheType type = CacheType::kBF16);
 StepCost step_cost(const LlamaConfig& config, const LlamaWeights& weights, const KvShape& shape,
                    int num_threads, const Batch& batch);
+// Whether a runner of this precision tells rows of prompts apart (Runner::reads_prompts_apart): in
+// kFast, on CPUs with tiles of bf16.
+bool reads_prompts_apart(Precision precision);
 std::int64_t step_arena_bytes(const LlamaConfig& config, const LlamaWeights& weights,
                               const KvShape& shape, int num_threads, int max_batch_tokens,
                               int max_logit_rows);

@@ -36,6 +36,9 @@ class Runner {
   virtual void copy_page(int from, int to) = 0;
   // What a step of this batch computes and reads.
   virtual StepCost cost(const Batch& batch) const = 0;
+  // Whether Batch::num_prompt_rows makes a difference. Where it does, what is in the cache of a
+  // prompt's token is not what would be there of a reply's.
+  virtual bool reads_prompts_apart() const = 0;
   virtual std::string_view isa() const = 0;  // of the kernels in use: "avx512_vnni_bf16"
   virtual int num_threads() const = 0;
 };

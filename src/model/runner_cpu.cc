@@ -50,15 +50,26 @@ class CpuRunner final : public Runner {
   }
   void copy_page(int from, int to) override { kv_.copy_page(from, to); }
   StepCost cost(const Batch& batch) const override {
-    return step_cost(model_->config(), model_->weights(), kv_.shape(), num_threads(), batch);
+    return step_cost(model_->config(), model_->weights(), kv_.shape(), num_threads(),
+                     told_apart(batch));
+  }
+  bool reads_prompts_apart() const override {
+    return pronk::reads_prompts_apart(model_->precision());
   }
   std::string_view isa() const override { return kernels::table().name; }
   int num_threads() const override { return pool_.num_threads(); }
 
  private:
+  // The batch, without the difference between prompts and replies where there is none.
+  Batch told_apart(Batch batch) const {
+    if (!reads_prompts_apart()) batch.num_prompt_rows = 0;
+    return batch;
+  }
+
   template <Ops O>
   Tensor run(O& op, const Batch& batch) {
-    ops_.begin_step(static_cast<int>(batch.tokens.size()), model_->config().head_dim);
+    ops_.begin_step(static_cast<int>(batch.tokens.size()), model_->config().head_dim,
+                    told_apart(batch).num_prompt_rows);
     return forward(op, model_->config(), model_->weights(), batch, kv_);
   }
 
@@ -83,6 +94,8 @@ class CpuRunner final : public Runner {
     PRONK_CHECK(num_tokens > 0 && num_tokens <= options_.max_batch_tokens,
                 "a step has 1 to max_batch_tokens tokens");
     PRONK_CHECK(batch.positions.size() == batch.tokens.size(), "every token has a position");
+    PRONK_CHECK(batch.num_prompt_rows >= 0 && batch.num_prompt_rows <= num_tokens,
+                "rows of prompts are rows of the step");
     PRONK_CHECK(static_cast<int>(batch.logit_rows.size()) <= options_.max_logit_rows,
                 "at most max_logit_rows logit rows");
     int row = 0;

@@ -26,6 +26,10 @@ struct Batch {
   std::span<const int> positions;            // [T]
   std::span<const BatchSequence> sequences;  // in order of first_row, covering all rows
   std::span<const int> logit_rows;           // ascending rows whose logits are wanted; may be empty
+  // The first rows are tokens of prompts, which come many at a time; the others are tokens of
+  // replies, which come one by one. A backend may multiply the two in different ways
+  // (Runner::reads_prompts_apart); what it makes of a token depends on that, not on how many come.
+  int num_prompt_rows = 0;
 };
 
 }  // namespace pronk

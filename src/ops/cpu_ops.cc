@@ -22,7 +22,8 @@ void for_rows(ThreadPool& pool, int num_rows, const Body& body) {
 
 }  // namespace
 
-void CpuOps::begin_step(int num_tokens, int head_dim) {
+void CpuOps::begin_step(int num_tokens, int head_dim, int num_prompt_rows) {
+  num_prompt_rows_ = num_prompt_rows;
   memory_.begin(num_tokens, head_dim);
   angles_known_ = false;
 }
@@ -91,12 +92,16 @@ Tensor CpuOps::add(Tensor x, Tensor y) {
 }
 
 Tensor CpuOps::select_rows(Tensor x, std::span<const int> rows) {
+  const auto is_prompt = [&](int row) { return row < num_prompt_rows_; };
+  PRONK_CHECK(std::is_partitioned(rows.begin(), rows.end(), is_prompt),
+              "rows of prompts stay the first");
   const Tensor y = memory_.take(static_cast<int>(rows.size()), x.columns);
   for (int i = 0; i < y.rows; ++i) {
     const int row = rows[static_cast<std::size_t>(i)];
     PRONK_CHECK(row >= 0 && row < x.rows, "a selected row exists");
     std::copy_n(x.row(row), x.columns, y.row(i));
   }
+  num_prompt_rows_ = static_cast<int>(std::count_if(rows.begin(), rows.end(), is_prompt));
   return y;
 }
 

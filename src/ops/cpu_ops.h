@@ -1,8 +1,8 @@
 // The operations of ops.h on the CPU, over the kernels of one instruction set and the threads of
 // one pool.
 //
-// A result's bits depend on its own row and what that row attends to; not on threads, on the rows
-// beside it, or on how a sequence was cut into steps.
+// A result's bits depend on its own row, on whether it is a prompt's, and on what that row attends
+// to; not on threads, on the rows beside it, or on how a sequence was cut into steps.
 #pragma once
 #include <span>
 
@@ -21,8 +21,8 @@ class CpuOps {
          kernels::SecondPlane rule)
       : table_(table), pool_(pool), memory_(arena, pool.num_threads()), rule_(rule) {}
 
-  // Before each step: `num_tokens` rows, heads of `head_dim`.
-  void begin_step(int num_tokens, int head_dim);
+  // Before each step: `num_tokens` rows, heads of `head_dim`; num_prompt_rows as Batch says.
+  void begin_step(int num_tokens, int head_dim, int num_prompt_rows = 0);
 
   Tensor embed(const Linear& w, std::span<const TokenId> tokens);
   Tensor linear(Tensor x, const Linear& w);
@@ -35,12 +35,13 @@ class CpuOps {
   StepMemory::Layer enter_layer(int) { return StepMemory::Layer(memory_); }
 
  private:
-  const kernels::Activations& prepare(Tensor x, kernels::ActivationKind kind);
+  const StepMemory::Prepared& prepare(Tensor x, DType weights);
 
   const kernels::KernelTable& table_;
   ThreadPool& pool_;
   StepMemory memory_;
   kernels::SecondPlane rule_;
+  int num_prompt_rows_ = 0;    // of the rows at hand, the first
   bool angles_known_ = false;  // of this step's positions
 };
 static_assert(Ops<CpuOps>);

@@ -28,11 +28,12 @@ Tensor PlanOps::embed(const Linear& w, std::span<const TokenId> tokens) {
 
 Tensor PlanOps::linear(Tensor x, const Linear& w) {
   const Tensor y = memory_.take(x.rows, w.rows);
-  const ActivationKind kind =
-      w.packed_type ? kernels_.activation_kind[static_cast<std::size_t>(*w.packed_type)]
-                    : ActivationKind::kF32;
-  count_flops(kind, 2 * std::int64_t{x.rows} * w.rows * w.columns);
-  memory_.prepare(x, kind);
+  const auto type = static_cast<std::size_t>(w.packed_type.value_or(DType::kF32));
+  const int num_bf16_rows = kernels_.multiply_bf16[type] ? num_prompt_rows_ : 0;
+  const std::int64_t flops_per_row = 2 * std::int64_t{w.rows} * w.columns;
+  count_flops(ActivationKind::kBF16, num_bf16_rows * flops_per_row);
+  count_flops(kernels_.activation_kind[type], (x.rows - num_bf16_rows) * flops_per_row);
+  memory_.prepare(x, kernels_.activation_kind[type], num_bf16_rows);
   if (w.packed_type) {
     cost_.weight_bytes += w.packed_bytes();
     return y;

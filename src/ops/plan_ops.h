@@ -1,6 +1,7 @@
 // The operations of ops.h, only counted: shapes, bytes of memory, FLOPs, bytes read. Weights need
 // no values yet.
 #pragma once
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <span>
@@ -27,7 +28,10 @@ class PlanOps {
   PlanOps(kernels::LinearKernels const& kernels, int num_threads)
       : kernels_(kernels), arena_(Arena::counting()), memory_(arena_, num_threads) {}
 
-  void begin_step(int num_tokens, int head_dim) { memory_.begin(num_tokens, head_dim); }
+  void begin_step(int num_tokens, int head_dim, int num_prompt_rows = 0) {
+    num_prompt_rows_ = num_prompt_rows;
+    memory_.begin(num_tokens, head_dim);
+  }
   std::int64_t arena_bytes() const { return arena_.most_used(); }
   const StepCost& cost() const { return cost_; }
 
@@ -39,6 +43,8 @@ class PlanOps {
   Tensor swiglu(Tensor gate, Tensor) { return gate; }
   Tensor add(Tensor, Tensor) { return memory_.take_turn(); }
   Tensor select_rows(Tensor x, std::span<const int> rows) {
+    num_prompt_rows_ = static_cast<int>(
+        std::count_if(rows.begin(), rows.end(), [&](int row) { return row < num_prompt_rows_; }));
     return memory_.take(static_cast<int>(rows.size()), x.columns);
   }
   StepMemory::Layer enter_layer(int) { return StepMemory::Layer(memory_); }
@@ -51,6 +57,7 @@ class PlanOps {
   const kernels::LinearKernels& kernels_;
   Arena arena_;
   StepMemory memory_;
+  int num_prompt_rows_ = 0;  // of the rows at hand, the first
   StepCost cost_;
 };
 static_assert(Ops<PlanOps>);

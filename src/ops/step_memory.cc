@@ -18,34 +18,39 @@ Tensor StepMemory::take_residuals(int rows, int columns) {
 
 Tensor StepMemory::take_turn() { return residuals_[turn_ ^= 1]; }
 
-StepMemory::Prepared StepMemory::prepare(Tensor x, kernels::ActivationKind kind) {
+StepMemory::Prepared& StepMemory::prepare(Tensor x, kernels::ActivationKind kind,
+                                          int num_prompt_rows) {
   const auto slot = static_cast<std::size_t>(kind);
-  kernels::Activations& a = prepared_[slot];
-  if (prepared_from_[slot] == x.data && a.num_rows == x.rows) return {&a, false};
+  Prepared& p = prepared_[slot];
+  p.fresh = prepared_from_[slot] != x.data || p.prompts.num_rows + p.others.num_rows != x.rows;
+  if (!p.fresh) return p;
   prepared_from_[slot] = x.data;
-  a = {};
-  a.num_rows = x.rows;
-  a.columns = x.columns;
+  p = {};
+  p.others.num_rows = x.rows;
+  p.prompts.columns = p.others.columns = x.columns;
+  const std::int64_t num_blocks = std::int64_t{x.rows} * p.others.num_blocks();
   switch (kind) {
     case kernels::ActivationKind::kInt8: {
-      const std::int64_t num_blocks = x.size() / kernels::kActivationBlock;
-      a.high = arena_.take_array<std::int8_t>(x.size());
-      a.low = arena_.take_array<std::int8_t>(x.size());
-      a.scales = arena_.take_array<float>(num_blocks);
-      a.blocks = arena_.take_array<kernels::ActivationBlock>(num_blocks);
-      a.stands_out = arena_.take_array<std::uint8_t>(num_blocks);
+      p.prompts.num_rows = num_prompt_rows;
+      p.others.num_rows -= num_prompt_rows;
+      // Two planes of int8 are as large as bf16.
+      auto* planes = arena_.take_array<std::int8_t>(2 * x.size());
+      p.prompts.bf16 = reinterpret_cast<std::uint16_t*>(planes);
+      p.others.high = planes + 2 * std::int64_t{num_prompt_rows} * x.columns;
+      p.others.low = p.others.high + std::int64_t{p.others.num_rows} * x.columns;
+      p.others.scales = arena_.take_array<float>(num_blocks);
+      p.others.blocks = arena_.take_array<kernels::ActivationBlock>(num_blocks);
+      p.others.stands_out = arena_.take_array<std::uint8_t>(num_blocks);
       break;
     }
     case kernels::ActivationKind::kBF16:
-      a.bf16 = arena_.take_array<std::uint16_t>(
-          std::int64_t{x.rows} * kernels::kActivationBlock *
-          ((x.columns + kernels::kActivationBlock - 1) / kernels::kActivationBlock));
+      p.others.bf16 = arena_.take_array<std::uint16_t>(num_blocks * kernels::kActivationBlock);
       break;
     case kernels::ActivationKind::kF32:
-      a.f32 = x.data;
+      p.others.f32 = x.data;
       break;
   }
-  return {&a, true};
+  return p;
 }
 
 StepMemory::PanelBuffers* StepMemory::take_panel_buffers(int columns) {

@@ -66,13 +66,14 @@ class StepMemory {
   Tensor take_residuals(int rows, int columns);  // embed: makes both buffers, gives the first
   Tensor take_turn();                            // add: the buffer whose turn it is
 
-  // x as weights of this kind want it; `fresh` when it has to be filled yet. The same x, asked for
-  // again in the same layer, is not made twice.
+  // x as weights of this kind want it; of kInt8, the first num_prompt_rows as kBF16. `fresh` when
+  // it has to be filled yet: the same x, asked for again in the same layer, is not made twice.
+  // Takes the same memory whatever num_prompt_rows is.
   struct Prepared {
-    kernels::Activations* activations;
-    bool fresh;
+    kernels::Activations prompts, others;  // their rows together: those of x
+    bool fresh = true;
   };
-  Prepared prepare(Tensor x, kernels::ActivationKind kind);
+  Prepared& prepare(Tensor x, kernels::ActivationKind kind, int num_prompt_rows);
 
   // One panel's rows as floats, and packed, for each thread.
   struct PanelBuffers {
@@ -105,7 +106,7 @@ class StepMemory {
   int num_threads_;
   Tensor angles_, residuals_[2];
   int turn_ = 0;
-  kernels::Activations prepared_[3];  // by ActivationKind
+  Prepared prepared_[3];  // by ActivationKind
   const float* prepared_from_[3] = {};
 };
 

@@ -56,6 +56,25 @@ TEST_F(SessionTest, KeepsWhatWasSaidAndStreamsTheReply) {
   EXPECT_TRUE(chat.messages().empty());
 }
 
+TEST_F(SessionTest, SaysWhichTokensOfAPromptWereReplies) {
+  Session chat = session();
+  const auto first = chat.prompt_for({.role = "user", .content = "Hi"});
+  ASSERT_OK(first);
+  EXPECT_TRUE(first->replies.empty());
+  chat.keep({.role = "user", .content = "Hi"}, "Good day.");
+  const auto second = chat.prompt_for({.role = "user", .content = "More"});
+  ASSERT_OK(second);
+  ASSERT_EQ(second->replies.size(), 1u);
+  const auto [begin, end] = second->replies[0];
+  EXPECT_EQ(begin, static_cast<int>(first->tokens.size()));
+  const std::vector<TokenId> said(second->tokens.begin() + begin, second->tokens.begin() + end);
+  EXPECT_EQ(*engine_->model().tokenizer().decode(said), "Good day.");
+  EXPECT_EQ(chat.prompt_for({.role = "user", .content = "Other"})->replies, second->replies)
+      << "asked in another way";
+  chat.clear();
+  EXPECT_TRUE(chat.prompt_for({.role = "user", .content = "Bye"})->replies.empty());
+}
+
 TEST_F(SessionTest, ASavedConversationGoesOnAsIfItHadNotStopped) {
   Session first = session({.system = "Be brief."});
   ASSERT_OK(first.say({.role = "user", .content = "Hi"}));

@@ -26,6 +26,7 @@ class EngineSimulation {
     world_.options.prefix_cache = upto(0, 3) > 0;
     world_.poison = kPoison;
     world_.always = upto(0, 3) > 0;
+    world_.prompts_apart = upto(0, 1) == 1;
     choose_drafter(upto(0, 3));
   }
 
@@ -88,7 +89,8 @@ class EngineSimulation {
     }
     for (Stream& stream : *streams) {
       const int num_tokens = prompt.max_tokens == 0 ? room : std::min(room, prompt.max_tokens);
-      auto expected = expected_reply(tokens, sampling, poisoned ? 0 : num_tokens, kVocab);
+      auto expected =
+          expected_reply(tokens, sampling, poisoned ? 0 : num_tokens, kVocab, world_.prompts_apart);
       // The poison is never in the text by chance alone: its next token fails.
       const auto poison = std::find(expected.begin(), expected.end(), kPoison);
       const bool fails = poisoned || (poison != expected.end() && poison + 1 != expected.end());

@@ -138,6 +138,22 @@ TEST(Engine, AnEarlierPromptsPagesAreReusedOnlyInItsNamespace) {
   EXPECT_EQ(ask(*engine, foreign).num_cached, 0);
 }
 
+TEST(Engine, AnEarlierReplyIsKnownOnlyAsAReplyWhereAPromptIsReadApart) {
+  auto engine = start({.prompts_apart = true});
+  auto tokens = random_tokens(40, 2);
+  Prompt prompt = prompt_of(tokens, 60, kGreedy);
+  const Outcome first = ask(*engine, prompt);
+  EXPECT_EQ(first.tokens, expected_reply(tokens, kGreedy, 60, kVocab, true));
+  prompt.tokens.insert(prompt.tokens.end(), first.tokens.begin(), first.tokens.end());
+  EXPECT_EQ(ask(*engine, prompt).num_cached, 32);
+  prompt.replies = {{40, 99}};  // the last token was never computed
+  EXPECT_EQ(ask(*engine, prompt).num_cached, 96);
+  prompt.replies = {{40, 200}};
+  EXPECT_FALSE(engine->submit(prompt));
+  prompt.replies = {{50, 60}, {55, 70}};
+  EXPECT_FALSE(engine->submit(prompt));
+}
+
 TEST(Engine, ProgressRisesToTheWholePrompt) {
   auto engine = start({.options = {.max_batch_tokens = 40}});
   EXPECT_EQ(ask(*engine, prompt_of(random_tokens(100, 3), 2)).progress,

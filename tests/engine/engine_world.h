@@ -23,12 +23,14 @@ struct World {
   std::function<std::unique_ptr<Drafter>()> drafter = {};
   bool always = true;  // it guesses
   std::optional<kernels::Peaks> peaks = {};
+  bool prompts_apart = false;
 };
 
 inline std::unique_ptr<Engine> start(const World& world = {}) {
   auto runner = std::make_unique<FakeRunner>(kVocab, world.num_pages);
   runner->before_step = world.before_step;
   runner->poison = world.poison;
+  runner->prompts_apart = world.prompts_apart;
   EngineParts parts;
   parts.runner = std::move(runner);
   parts.vocab_size = kVocab;

@@ -123,7 +123,10 @@ TEST_P(Exactness, NoWayOfComputingChangesABit) {
             << "prompt " << i << ", round " << round << ": " << to_string(w);
     }
     EXPECT_EQ(engine->stats().cached_tokens > 0, w.prefix_cache) << to_string(w);
-    EXPECT_EQ(engine->stats().drafted_tokens > 0, w.speculate != Speculate::kOff) << to_string(w);
+    // With a token a step for each sequence a draft model may not have read any text to its end.
+    if (w.speculate != Speculate::kDraftModel || w.num_sequences < w.max_batch_tokens) {
+      EXPECT_EQ(engine->stats().drafted_tokens > 0, w.speculate != Speculate::kOff) << to_string(w);
+    }
   }
 }
 

@@ -14,6 +14,9 @@ namespace pronk {
 
 using Key = std::uint64_t;
 
+// Where prompts are read apart, a prompt's token gives another key than a reply's.
+inline TokenId as_read(TokenId token, bool of_prompt) { return of_prompt ? ~token : token; }
+
 inline Key next_key(Key before, TokenId token) {
   return random_bits(before, static_cast<std::uint64_t>(token));
 }
@@ -36,6 +39,7 @@ class FakeRunner final : public Runner {
   TokenId poison = -1;
   // Another text in the same pages: what it says is of no use as a guess.
   Key first_key = 0;
+  bool prompts_apart = false;
 
   Result<std::span<float>> step(const Batch& batch) override {
     if (before_step) PRONK_TRY(before_step(batch));
@@ -49,7 +53,8 @@ class FakeRunner final : public Runner {
       Key key = s.start == 0 ? first_key : slot(s, s.start - 1);
       for (int i = 0; i < s.num_rows; ++i) {
         const auto row = static_cast<std::size_t>(s.first_row + i);
-        key = next_key(key, batch.tokens[row]);
+        const bool of_prompt = prompts_apart && s.first_row + i < batch.num_prompt_rows;
+        key = next_key(key, as_read(batch.tokens[row], of_prompt));
         slot(s, batch.positions[row]) = key;
         if (next_logits == batch.logit_rows.size() ||
             batch.logit_rows[next_logits] != s.first_row + i)
@@ -77,6 +82,7 @@ class FakeRunner final : public Runner {
     for (const BatchSequence& s : batch.sequences) cost.kv_bytes += s.start + s.num_rows;
     return cost;
   }
+  bool reads_prompts_apart() const override { return prompts_apart; }
   std::string_view isa() const override { return "fake"; }
   int num_threads() const override { return 2; }
 
@@ -94,11 +100,11 @@ class FakeRunner final : public Runner {
 // What the model and the sampler say without any engine.
 inline std::vector<TokenId> expected_reply(const std::vector<TokenId>& prompt,
                                            const SamplingParams& params, int num_tokens,
-                                           int vocab_size) {
+                                           int vocab_size, bool prompts_apart = false) {
   auto sampler = Sampler::create(params, vocab_size);
   Key key = 0;
   for (const TokenId t : prompt) {
-    key = next_key(key, t);
+    key = next_key(key, as_read(t, prompts_apart));
     sampler->accept(t);
   }
   std::vector<TokenId> reply;

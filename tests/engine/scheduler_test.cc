@@ -145,6 +145,34 @@ TEST(Scheduler, WithoutPrefixCacheNothingIsShared) {
   EXPECT_EQ(World::given(w.step(), same), 100);
 }
 
+TEST(Scheduler, NoShareHoldsTokensOfPromptsAndOfReplies) {
+  World w(20, {});
+  Sequence& s = w.add(100);
+  s.prompts = {{0, 40}, {70, 100}};
+  EXPECT_EQ(World::given(w.step(), s), 40);
+  Sequence& later = w.add(10, 500);
+  later.prompts = {{0, 10}};
+  const StepPlan mixed = w.step();
+  EXPECT_EQ(World::given(mixed, s), 30);
+  EXPECT_EQ(mixed.shares.front().sequence, &later) << "what reads a prompt comes first";
+  EXPECT_EQ(World::given(w.step(), s), 30);
+  EXPECT_EQ(World::given(w.step(), s), 1) << "of its reply";
+}
+
+TEST(Scheduler, OnlyTokensOfTheSameKindShareAPage) {
+  World w(40, {});
+  w.add(100).prompts = {{0, 100}};
+  w.step();
+  Sequence& conversation = w.add(100);
+  conversation.prompts = {{0, 40}, {70, 100}};
+  for (int i = 0; i < 3; ++i) w.step();
+  EXPECT_EQ(conversation.num_from_cache, 32) << "the page before its reply";
+  Sequence& same = w.add(100);
+  same.prompts = conversation.prompts;
+  w.step();
+  EXPECT_EQ(same.num_from_cache, 96);
+}
+
 TEST(Scheduler, FollowersOfALeaderReadItsPromptOnce) {
   World w(40, {.max_batch_tokens = 64});
   Sequence& leader = w.add(200, 0);

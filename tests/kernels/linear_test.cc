@@ -3,167 +3,11 @@
 
 #include <gtest/gtest.h>
 
-#include <bit>
-#include <cmath>
-#include <cstring>
-#include <limits>
-#include <random>
-#include <string>
-#include <vector>
-
 #include "kernels/isa.h"
-#include "kernels/pack.h"
-#include "tensor/dequantize.h"
-#include "tensor/half.h"
+#include "kernels/linear_cases.h"
 
 namespace pronk::kernels {
 namespace {
-
-using Bytes = std::vector<std::byte>;
-
-std::size_t index(DType type) { return static_cast<std::size_t>(type); }
-bool is_block_type(DType type) { return info(type).block_size > 1; }
-
-// Where a block's 16-bit floats stand, to make them plain numbers.
-std::vector<int> halfs_of(DType type) {
-  switch (type) {
-    case DType::kQ4_1:
-    case DType::kQ5_1:
-    case DType::kQ4_K:
-    case DType::kQ5_K:
-      return {0, 2};
-    case DType::kQ2_K:
-      return {80, 82};
-    case DType::kQ3_K:
-      return {108};
-    case DType::kQ6_K:
-      return {208};
-    case DType::kMXFP4:
-      return {};
-    default:
-      return {0};
-  }
-}
-
-// Random stored bytes of any type, every bit pattern of the integers possible.
-Bytes random_row(DType type, int columns, std::mt19937& rng) {
-  Bytes row(static_cast<std::size_t>(row_bytes(type, columns)));
-  if (!is_block_type(type)) {
-    std::normal_distribution<float> normal(0, 0.05f);
-    std::vector<float> values(static_cast<std::size_t>(columns));
-    for (float& v : values) v = normal(rng);
-    quantize_row(type, values.data(), columns, row.data());
-    return row;
-  }
-  for (std::byte& b : row) b = static_cast<std::byte>(rng());
-  std::uniform_real_distribution<float> scale(-0.02f, 0.02f);
-  const int size = info(type).block_bytes;
-  for (int at = 0; at < static_cast<int>(row.size()); at += size) {
-    for (int half : halfs_of(type)) {
-      const std::uint16_t h = float_to_half(scale(rng));
-      std::memcpy(row.data() + at + half, &h, 2);
-    }
-    if (type == DType::kMXFP4)
-      row[static_cast<std::size_t>(at)] = static_cast<std::byte>(115 + rng() % 8);
-  }
-  return row;
-}
-
-struct Matrix {
-  DType type;
-  int rows, columns;
-  std::vector<Bytes> stored;
-  std::vector<Bytes> panels;
-};
-
-Matrix random_matrix(DType type, int rows, int columns, std::mt19937& rng) {
-  Matrix m{type, rows, columns, {}, {}};
-  for (int r = 0; r < rows; ++r) m.stored.push_back(random_row(type, columns, rng));
-  for (int first = 0; first < rows; first += kPanelRows) {
-    PanelRows of_panel{};
-    for (int r = 0; r < kPanelRows && first + r < rows; ++r)
-      of_panel[static_cast<std::size_t>(r)] = m.stored[static_cast<std::size_t>(first + r)].data();
-    m.panels.emplace_back(static_cast<std::size_t>(panel_bytes(type, columns)));
-    pack_panel(type, of_panel, columns, m.panels.back().data());
-  }
-  return m;
-}
-
-// Rows of activations with blocks that stand out, blocks of zeros and one large value.
-std::vector<float> random_activations(int tokens, int columns, std::mt19937& rng) {
-  std::normal_distribution<float> normal;
-  std::vector<float> x(static_cast<std::size_t>(tokens) * static_cast<std::size_t>(columns));
-  for (std::size_t i = 0; i < x.size(); ++i) {
-    const std::size_t block = i / 32;
-    const float size = block % 7 == 3 ? 0.0f : block % 5 == 1 ? 40.0f : 1.0f;
-    x[i] = normal(rng) * size;
-  }
-  x[x.size() / 2] = 3e4f;
-  return x;
-}
-
-// Activations with memory of their own, in whatever forms a table may want.
-struct OwnedActivations {
-  std::vector<float> values;
-  std::vector<std::int8_t> high, low;
-  std::vector<float> scales;
-  std::vector<ActivationBlock> blocks;
-  std::vector<std::uint8_t> stands_out;
-  std::vector<std::uint16_t> bf16;
-  Activations view;
-
-  OwnedActivations(const LinearKernels& k, const float* x, int tokens, int columns,
-                   SecondPlane rule) {
-    const auto n = static_cast<std::size_t>(tokens) * static_cast<std::size_t>(columns);
-    values.assign(x, x + n);
-    high.resize(n);
-    low.resize(n);
-    scales.resize(n / 32);
-    blocks.resize(n / 32);
-    stands_out.resize(n / 32);
-    bf16.resize(static_cast<std::size_t>(tokens * (columns + 31) / 32 * 32 + 32 * tokens));
-    view = {.num_rows = tokens,
-            .columns = columns,
-            .tile_tokens = k.tile_tokens,
-            .high = high.data(),
-            .low = low.data(),
-            .scales = scales.data(),
-            .blocks = blocks.data(),
-            .stands_out = stands_out.data(),
-            .bf16 = bf16.data(),
-            .f32 = values.data()};
-    for (int t = 0; t < tokens; ++t) {
-      const float* row = x + static_cast<std::int64_t>(t) * columns;
-      if (columns % 32 == 0) k.quantize_row(row, rule, view, t);
-      k.round_row(row, view, t);
-    }
-  }
-
-  // What the kernel multiplies with, as numbers.
-  double value(ActivationKind kind, int t, int k) const {
-    const auto i = static_cast<std::size_t>(t) * static_cast<std::size_t>(view.columns) +
-                   static_cast<std::size_t>(k);
-    if (kind == ActivationKind::kF32) return values[i];
-    const int tile = t / view.tile_tokens, first = tile * view.tile_tokens;
-    const auto block = static_cast<std::size_t>(first * view.num_blocks() +
-                                                k / 32 * view.tile(tile).num_rows + t - first);
-    const std::size_t at = 32 * block + static_cast<std::size_t>(k % 32);
-    if (kind == ActivationKind::kBF16) return bf16_to_float(bf16[at]);
-    const ActivationBlock& b = blocks[block];
-    return static_cast<double>(scales[block]) * (b.multiplier * high[at] + low[at]);
-  }
-};
-
-std::vector<float> multiply(const KernelTable& table, const Matrix& m, const OwnedActivations& x) {
-  std::vector<float> y(static_cast<std::size_t>(x.view.num_rows) * static_cast<std::size_t>(m.rows),
-                       std::numeric_limits<float>::quiet_NaN());
-  for (std::size_t p = 0; p < m.panels.size(); ++p) {
-    const int first = static_cast<int>(p) * kPanelRows;
-    table.linear.multiply_panel[index(m.type)](
-        m.panels[p].data(), x.view, std::min(kPanelRows, m.rows - first), y.data() + first, m.rows);
-  }
-  return y;
-}
 
 // Roundings that an output goes through (docs/kernels.md): its folds, and 3 for what a fold is made
 // of.
@@ -211,11 +55,6 @@ void expect_near_float64(const KernelTable& table, const Matrix& m, const OwnedA
           << "row " << r << " token " << t << ": " << got;
     }
   }
-}
-
-int columns_for(DType type, int about) {
-  const int unit = is_block_type(type) ? std::max(32, info(type).block_size) : 1;
-  return std::max(unit, about / unit * unit);
 }
 
 class Linears : public testing::TestWithParam<int> {

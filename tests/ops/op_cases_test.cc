@@ -38,16 +38,19 @@ TEST(OpCases, PlanOpsCountsEachOperationToTheByte) {
       for_each_op_case([&](auto op_case) {
         SCOPED_TRACE(
             fmt::format("{}, {} tokens, {} threads", op_case.kName, shape.tokens, threads));
-        OpInputs planned_in(shape, /*has_cache=*/false), in(shape);
+        OpInputs planned_in(shape, /*has_cache=*/false);
         PlanOps planned(kernels::table().linear, threads);
         planned.begin_step(shape.tokens, shape.head_dim);
         const Tensor shape_of = op_case.run(planned, planned_in);
-        Cpu cpu(threads);
-        cpu.op.begin_step(shape.tokens, shape.head_dim);
-        const Tensor y = op_case.run(cpu.op, in);
-        EXPECT_EQ(shape_of.rows, y.rows);
-        EXPECT_EQ(shape_of.columns, y.columns);
-        EXPECT_EQ(planned.arena_bytes(), cpu.arena.most_used());
+        for (const int num_prompt_rows : {0, shape.tokens / 2, shape.tokens}) {
+          OpInputs in(shape);
+          Cpu cpu(threads);
+          cpu.op.begin_step(shape.tokens, shape.head_dim, num_prompt_rows);
+          const Tensor y = op_case.run(cpu.op, in);
+          EXPECT_EQ(shape_of.rows, y.rows);
+          EXPECT_EQ(shape_of.columns, y.columns);
+          EXPECT_EQ(planned.arena_bytes(), cpu.arena.most_used()) << num_prompt_rows;
+        }
       });
 }
 

@@ -1,0 +1,164 @@
+// Blocks of 32 columns of a panel in bf16, as the tiles of linear_amx_bf16.inc.h take them.
+namespace pronk::kernels::PRONK_ISA {
+namespace {
+
+// [16 pairs of columns][32 rows][2], as BF16 panels lie: a tile is 16 of the rows of all pairs.
+struct alignas(64) WeightBlock {
+  static constexpr int kPairs = kActivationBlock / 2;
+  static constexpr int64_t kPairBytes = 4 * kPanelRows;
+  uint8_t bytes[kPairs][kPairBytes];
+};
+
+// bf16 is the upper half of a float, so the pair is two upper halves beside each other. What is cut
+// off is half a step on average: kToNearest, which values were multiplied with, gives it back, and
+// leaves a value alone that bf16 can hold.
+constexpr float kToNearest = 1.0027f;
+
+PRONK_INLINE Line upper_halves(Floats first, Floats second) {
+  const __m512i to_lower = _mm512_set4_epi32(0x0f0e0f0e, 0x0b0a0b0a, 0x07060706, 0x03020302);
+  return _mm512_mask_shuffle_epi8(_mm512_castps_si512(second), 0x3333333333333333,
+                                  _mm512_castps_si512(first), to_lower);
+}
+
+// weight = multiplier · (1 + its unsigned integer / kOne) + addend.
+struct Affine {
+  Floats multiplier, addend;
+};
+
+template <class F, int kOne>
+PRONK_INLINE Affine affine(const typename F::Head& head, int sub, int half) {
+  constexpr int kOffset = F::kOffsetShift < 0 ? 0 : 1 << (F::kOffsetShift & 31);
+  const Floats scale = multiply(F::scale(head, sub, half), broadcast(kToNearest));
+  Affine out{multiply(scale, broadcast(kOne)), multiply(scale, broadcast(-kOne - kOffset))};
+  if constexpr (F::kHasMin)
+    out.addend = fused(F::min(head, sub, half), broadcast(kToNearest), out.addend);
+  return out;
+}
+
+// Weights whose integers are the bits kMask of the lanes, among those of a float's mantissa.
+template <int kMask>
+PRONK_INLINE Floats weigh(Ints bits, const Affine& a) {
+  constexpr int kAndThenOr = 0xea, kFloatOne = 0x3f800000;
+  const Ints one_and_more =
+      _mm512_ternarylogic_epi32(bits, broadcast_int(kMask), broadcast_int(kFloatOne), kAndThenOr);
+  return fused(a.multiplier, as_floats(one_and_more), a.addend);
+}
+
+// Byte i of every lane at the top of a float's mantissa, where 256 stands for one.
+template <int i>
+PRONK_INLINE Ints to_mantissa(Line x) {
+  if constexpr (i < 2)
+    return _mm512_slli_epi32(x, 15 - 8 * i);
+  else
+    return _mm512_srli_epi32(x, 8 * i - 15);
+}
+
+// Four neighbouring columns, two pairs, from the lanes' four bytes.
+template <int kMask>
+PRONK_INLINE void store_pairs(const Ints (&bytes)[4], const Affine& a, uint8_t* to) {
+  const Line first = upper_halves(weigh<kMask>(bytes[0], a), weigh<kMask>(bytes[1], a));
+  const Line second = upper_halves(weigh<kMask>(bytes[2], a), weigh<kMask>(bytes[3], a));
+  _mm512_store_si512(to, first);
+  _mm512_store_si512(to + WeightBlock::kPairBytes, second);
+}
+
+constexpr int64_t kFourColumns = 2 * WeightBlock::kPairBytes;
+
+// A line of nibbles: columns 4q.. in the lower ones, 16 + 4q.. in the upper; both are multiplied
+// where they lie.
+template <int q>
+PRONK_INLINE void unpack_nibbles(const uint8_t* lines, const Affine& low, const Affine& high,
+                                 uint8_t* to) {
+  const Line x = load_line(lines + q * 64);
+  const Ints bytes[4] = {to_mantissa<0>(x), to_mantissa<1>(x), to_mantissa<2>(x),
+                         to_mantissa<3>(x)};
+  store_pairs<0x0f << 15>(bytes, low, to + q * kFourColumns);
+  store_pairs<0xf0 << 15>(bytes, high, to + (4 + q) * kFourColumns);
+}
+
+// Columns 4j.. of any format.
+template <class F, int j>
+PRONK_INLINE void unpack_four(const uint8_t* lines, const Affine& a, uint8_t* to) {
+  const Line x = F::template weights<j>(lines);
+  const Ints bytes[4] = {to_mantissa<0>(x), to_mantissa<1>(x), to_mantissa<2>(x),
+                         to_mantissa<3>(x)};
+  store_pairs<0xff << 15>(bytes, a, to + j * kFourColumns);
+}
+
+// One group of rows; `to` is its part of the first pair.
+template <class F>
+PRONK_INLINE void unpack_group(const typename F::Head& head, int sub, const uint8_t* lines,
+                               uint8_t* to) {
+  const Affine first = affine<F, 256>(head, sub, 0);
+  if constexpr (F::kNibbles) {
+    const Affine high = affine<F, 16>(head, sub, 0);
+    unpack_nibbles<0>(lines, first, high, to);
+    unpack_nibbles<1>(lines, first, high, to);
+    unpack_nibbles<2>(lines, first, high, to);
+    unpack_nibbles<3>(lines, first, high, to);
+  } else {
+    const Affine second = F::kScales == 1 ? first : affine<F, 256>(head, sub, F::kScales - 1);
+    unpack_four<F, 0>(lines, first, to);
+    unpack_four<F, 1>(lines, first, to);
+    unpack_four<F, 2>(lines, first, to);
+    unpack_four<F, 3>(lines, first, to);
+    unpack_four<F, 4>(lines, second, to);
+    unpack_four<F, 5>(lines, second, to);
+    unpack_four<F, 6>(lines, second, to);
+    unpack_four<F, 7>(lines, second, to);
+  }
+}
+
+// Gives the blocks of a panel one after the other, whole or filled up with zeros.
+template <class F>
+class BlockReader {
+ public:
+  BlockReader() {}
+  BlockReader(const void* panel, int /*columns*/) : packed_(static_cast<const uint8_t*>(panel)) {}
+
+  const uint8_t* next(WeightBlock& buffer) {
+    if (sub_ == 0)
+      for (int g = 0; g < kGroups; ++g) heads_[g] = F::read_head(packed_, g);
+    constexpr int kPart = F::kBytes / F::kSubBlocks;
+    prefetch<kPart>(packed_ + sub_ * kPart);
+    for (int g = 0; g < kGroups; ++g)
+      unpack_group<F>(heads_[g], sub_, F::lines(packed_, sub_, g), buffer.bytes[0] + 64 * g);
+    if (++sub_ == F::kSubBlocks) {
+      sub_ = 0;
+      packed_ += F::kBytes;
+    }
+    return buffer.bytes[0];
+  }
+
+ private:
+  const uint8_t* packed_ = nullptr;
+  int sub_ = 0;  // the block's place among those that share a head
+  typename F::Head heads_[kGroups];
+};
+
+// Float types have any number of columns.
+template <>
+class BlockReader<BF16> {
+ public:
+  BlockReader() {}
+  BlockReader(const void* panel, int columns)
+      : packed_(static_cast<const uint8_t*>(panel)), pairs_left_((columns + 1) / 2) {}
+
+  const uint8_t* next(WeightBlock& buffer) {
+    const uint8_t* block = packed_;
+    prefetch<sizeof(WeightBlock)>(block);
+    packed_ += sizeof(WeightBlock);
+    pairs_left_ -= WeightBlock::kPairs;
+    if (pairs_left_ >= 0) return block;
+    memset(&buffer, 0, sizeof buffer);
+    memcpy(&buffer, block, WeightBlock::kPairBytes * (WeightBlock::kPairs + pairs_left_));
+    return buffer.bytes[0];
+  }
+
+ private:
+  const uint8_t* packed_ = nullptr;
+  int64_t pairs_left_ = 0;
+};
+
+}  // namespace
+}  // namespace pronk::kernels::PRONK_ISA
