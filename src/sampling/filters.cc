@@ -74,7 +74,7 @@ Place nearest_of_mass(const Candidates& c, std::span<const float> weights, float
   };
   for (std::size_t begin = 0; begin < logits.size(); begin += kLanes) {
     const std::size_t end = std::min(begin + kLanes, logits.size());
-    unsigned num_inside = kLanes;
+    int num_inside = kLanes;
     if (end - begin == kLanes) {
       num_inside = 0;
       for (std::size_t lane = 0; lane < kLanes; ++lane) num_inside += is_inside(begin + lane);

@@ -92,9 +92,9 @@ class Exactness : public testing::TestWithParam<Numbers> {};
 
 TEST_P(Exactness, NoWayOfComputingChangesABit) {
   if (!kernels::check_isa_choice()) GTEST_SKIP() << "this CPU lacks what PRONK_ISA asks for";
-  const auto [name, precision, cache_type] = GetParam();
+  const Numbers& numbers = GetParam();
   const auto model = Model::load(std::filesystem::path(PRONK_SOURCE_DIR) / "models/tiny.gguf",
-                                 {.precision = precision});
+                                 {.precision = numbers.precision});
   ASSERT_OK(model);
   const std::vector<Prompt> asked = prompts(**model);
   const auto start = [&](const Way& w) {
@@ -103,7 +103,7 @@ TEST_P(Exactness, NoWayOfComputingChangesABit) {
                                          .max_sequences = w.num_sequences,
                                          .max_batch_tokens = w.max_batch_tokens,
                                          .prefix_cache = w.prefix_cache,
-                                         .cache_type = cache_type,
+                                         .cache_type = numbers.cache_type,
                                          .speculate = w.speculate,
                                          .draft_model = *model,
                                          .speculate_always = true});
@@ -115,7 +115,7 @@ TEST_P(Exactness, NoWayOfComputingChangesABit) {
   for (const Prompt& p : asked) alone.push_back(read_all(*plain, {&p, 1}).front());
   for (const Way& w : all_ways()) {
     const auto engine = start(w);
-    const std::size_t count = std::min<std::size_t>(asked.size(), 2 * w.num_sequences);
+    const std::size_t count = std::min(asked.size(), 2 * static_cast<std::size_t>(w.num_sequences));
     for (int round = 0; round < 2; ++round) {  // the second finds its prompts in the cache
       const std::vector<Reading> found = read_all(*engine, std::span(asked).first(count));
       for (std::size_t i = 0; i < count; ++i)

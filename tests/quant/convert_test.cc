@@ -56,7 +56,7 @@ TEST(Convert, GoesRoundAllFormatsWithoutLoss) {
   fs::create_directory(folder.path() / "meta");
   folder.write("meta/params.json", meta_params(model.config));
   const MetaFiles shards = meta_files(model, {.num_shards = 2, .fp8 = true});
-  for (int i = 0; i < 2; ++i) {
+  for (std::size_t i = 0; i < 2; ++i) {
     folder.write(fmt::format("meta/consolidated.0{}.pth", i), shards.shards[i]);
     folder.write(fmt::format("meta/fp8_scales_{}.pt", i), shards.scales[i]);
   }
