@@ -92,6 +92,10 @@ std::string zsh_option(const OptionSpec& option) {
   return quoted((option.repeats ? "*" : "") + spec);
 }
 
+// Nothing, and no message either: beside one, zsh shows the only option that fits and does not
+// take it.
+constexpr const char* kOffersNothing = "{:}";
+
 std::string zsh_action(ArgumentKind kind) {
   switch (kind) {
     case ArgumentKind::kModel:
@@ -103,9 +107,9 @@ std::string zsh_action(ArgumentKind kind) {
     case ArgumentKind::kShell:
       return "(bash zsh fish)";
     case ArgumentKind::kText:
-      return " ";
+      return kOffersNothing;
   }
-  return " ";
+  return kOffersNothing;
 }
 
 }  // namespace

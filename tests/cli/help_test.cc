@@ -105,6 +105,11 @@ std::string bash_offers(const std::string& words, int index) {
   return text;
 }
 
+// zsh's message for a free argument would keep it from taking the only option that fits.
+TEST(Completion, ZshSaysNothingForAFreeArgument) {
+  EXPECT_THAT(zsh_completion(), HasSubstr("'*:PROMPT:{:}'"));
+}
+
 TEST(Completion, BashOffersVerbsFlagsAndChoices) {
   EXPECT_EQ(bash_offers("pronk to", 1), "tokenize\n");
   EXPECT_EQ(bash_offers("pronk list --kn", 2), "--known\n");
