@@ -23,9 +23,10 @@ bool waits_for_leader(const Sequence& s) {
 // A full page's tokens as the pool compares them: a reply's is no prompt's.
 std::array<TokenId, kKvPageTokens> page_key(const Sequence& s, int first) {
   std::array<TokenId, kKvPageTokens> key{};
-  for (int i = 0; i < kKvPageTokens; ++i) {
-    const TokenId token = s.tokens[static_cast<std::size_t>(first + i)];
-    key[static_cast<std::size_t>(i)] = s.is_of_prompt(first + i) ? ~token : token;
+  int position = first;
+  for (TokenId& token : key) {
+    const TokenId plain = s.tokens[static_cast<std::size_t>(position)];
+    token = s.is_of_prompt(position++) ? ~plain : plain;
   }
   return key;
 }
