@@ -16,30 +16,20 @@ namespace pronk {
 // softmax(q kᵀ / √K + causal mask) v, where H/G query heads share each kv head.
 template <Ops O>
 Tensor attention(O& op, const AttentionWeights& w, Tensor x, const Batch& batch, KvLayer kv) {
-  Tensor q = op.rope(op.linear(x, w.q), batch.positions, *w.rotation);  // [T, H·K]
-  Tensor k = op.rope(op.linear(x, w.k), batch.positions, *w.rotation);  // [T, G·K]
-  Tensor v = op.linear(x, w.v);                                         // [T, G·K]
-  Tensor y = op.attend(q, k, v, batch, kv);  // stores k, v in the cache, then attends over it
-  return op.linear(y, w.o);                  // [T, D]
+  const auto [q, k, v] = op.linears(x, w.q, w.k, w.v);  // [T, H·K], [T, G·K], [T, G·K]
+  return op.rope_attend(q, k, v, *w.rotation, batch, kv);
 }
 
-// SwiGLU: W_down (silu(W_gate x) ⊙ W_up x).
-template <Ops O>
-Tensor feed_forward(O& op, const FeedForwardWeights& w, Tensor x) {
-  Tensor gate = op.linear(x, w.gate), up = op.linear(x, w.up);  // [T, F]
-  return op.linear(op.swiglu(gate, up), w.down);
-}
-
-// h   = x + Attention(RMSNorm(x))
-// out = h + FeedForward(RMSNorm(h))
+// h   = x + W_o Attention(RMSNorm(x))
+// out = h + W_down SwiGLU(RMSNorm(h)), where SwiGLU(x) = silu(W_gate x) ⊙ W_up x
 template <Ops O>
 Tensor block(O& op, const LlamaConfig& c, const LayerWeights& w, Tensor x, const Batch& batch,
              KvLayer kv) {
   const float eps = static_cast<float>(c.norm_eps);
   Tensor n1 = op.rms_norm(x, w.attention_norm, eps);
-  Tensor h = op.add(x, attention(op, w.attention, n1, batch, kv));
+  Tensor h = op.linear_add(attention(op, w.attention, n1, batch, kv), w.attention.o, x);
   Tensor n2 = op.rms_norm(h, w.ffn_norm, eps);
-  return op.add(h, feed_forward(op, w.ffn, n2));
+  return op.linear_add(op.linear_swiglu(n2, w.ffn.gate, w.ffn.up), w.ffn.down, h);
 }
 
 // Logits [rows, V] for the rows the batch asks for: the last one of each sequence when generating,

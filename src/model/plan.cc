@@ -10,30 +10,46 @@
 #include "kernels/isa.h"
 #include "model/llama_forward.h"
 #include "model/weight_loader.h"
+#include "ops/trace_ops.h"
 
 namespace pronk {
 namespace {
 
+// `watched`: as under TraceOps, which computes the parts of fused operations one by one. That costs
+// the same but takes more memory.
 PlanOps count_step(const LlamaConfig& c, const LlamaWeights& weights, const KvShape& shape,
-                   int num_threads, const Batch& batch) {
+                   int num_threads, const Batch& batch, bool watched = false) {
   PlanOps op(kernels::table().linear, num_threads);
   op.begin_step(static_cast<int>(batch.tokens.size()), c.head_dim, batch.num_prompt_rows);
-  forward(op, c, weights, batch, KvCache::counting(shape));
+  const KvCache kv = KvCache::counting(shape);
+  if (watched) {
+    TraceOps by_parts(op, [](std::string_view, Tensor) {});
+    forward(by_parts, c, weights, batch, kv);
+  } else {
+    forward(op, c, weights, batch, kv);
+  }
   return op;
 }
 
-// The same of one sequence's `num_tokens` from `start`, of a prompt or not.
-PlanOps count_step(const LlamaConfig& c, const LlamaWeights& weights, const KvShape& shape,
-                   int num_threads, int start, int num_tokens, int num_logit_rows,
-                   bool of_prompt = false) {
-  const std::vector<TokenId> tokens(static_cast<std::size_t>(num_tokens));
-  std::vector<int> positions(static_cast<std::size_t>(num_tokens));
-  std::iota(positions.begin(), positions.end(), start);
-  const std::vector<int> rows(static_cast<std::size_t>(num_logit_rows), num_tokens - 1);
-  const BatchSequence sequence{0, num_tokens, start, {}};
-  return count_step(c, weights, shape, num_threads,
-                    Batch{tokens, positions, {&sequence, 1}, rows, of_prompt ? num_tokens : 0});
-}
+// A batch of one sequence's `num_tokens` from `start`, of a prompt or not.
+class OneSequence {
+ public:
+  OneSequence(int start, int num_tokens, int num_logit_rows, bool of_prompt = false)
+      : tokens_(static_cast<std::size_t>(num_tokens)),
+        positions_(static_cast<std::size_t>(num_tokens)),
+        rows_(static_cast<std::size_t>(num_logit_rows), num_tokens - 1),
+        sequence_{0, num_tokens, start, {}},
+        num_prompt_rows_(of_prompt ? num_tokens : 0) {
+    std::iota(positions_.begin(), positions_.end(), start);
+  }
+  Batch batch() const { return {tokens_, positions_, {&sequence_, 1}, rows_, num_prompt_rows_}; }
+
+ private:
+  std::vector<TokenId> tokens_;
+  std::vector<int> positions_, rows_;
+  BatchSequence sequence_;
+  int num_prompt_rows_;
+};
 
 // A tenth is left to the rest of the machine.
 int context_that_fits(const LlamaConfig& c, std::int64_t bytes, std::int64_t bytes_per_page) {
@@ -72,7 +88,8 @@ StepCost step_cost(const LlamaConfig& c, const LlamaWeights& weights, const KvSh
 std::int64_t step_arena_bytes(const LlamaConfig& c, const LlamaWeights& weights,
                               const KvShape& shape, int num_threads, int max_batch_tokens,
                               int max_logit_rows) {
-  return count_step(c, weights, shape, num_threads, 0, max_batch_tokens, max_logit_rows)
+  const OneSequence largest(0, max_batch_tokens, max_logit_rows);
+  return count_step(c, weights, shape, num_threads, largest.batch(), /*watched=*/true)
       .arena_bytes();
 }
 
@@ -92,10 +109,10 @@ Result<PlanReport> plan(const ModelSource& source, const PlanOptions& options) {
   r.largest_context = context_that_fits(c, left, shape.page_bytes());
   r.context = options.context > 0 ? options.context : r.largest_context;
   r.kv_bytes = (std::int64_t{r.context} + kKvPageTokens - 1) / kKvPageTokens * shape.page_bytes();
-  r.prefill = count_step(c, weights, shape, num_threads, 0, options.max_batch_tokens, 1,
-                         reads_prompts_apart(options.precision))
-                  .cost();
-  r.decode = count_step(c, weights, shape, num_threads, std::max(0, r.context - 1), 1, 1).cost();
+  const OneSequence prompt(0, options.max_batch_tokens, 1, reads_prompts_apart(options.precision));
+  const OneSequence reply(std::max(0, r.context - 1), 1, 1);
+  r.prefill = count_step(c, weights, shape, num_threads, prompt.batch()).cost();
+  r.decode = count_step(c, weights, shape, num_threads, reply.batch()).cost();
   return r;
 }
 

@@ -19,13 +19,14 @@ using kernels::kSplitKeys;
 
 // What stays the same during one attend.
 struct Attention {
-  const kernels::AttendKernels& kernels;
-  Tensor q, y;
+  const kernels::KernelTable& table;
+  Tensor q, k, v, y;
+  Tensor angles;  // by which q and k have yet to be turned; none: they are
   KvLayer kv;
   int head_dim, group;  // query heads to each kv head
 
   const kernels::CacheKernels& cache() const {
-    return kernels.cache[static_cast<std::size_t>(kv.shape.type)];
+    return table.attend.cache[static_cast<std::size_t>(kv.shape.type)];
   }
   int position(const AttendUnit& u, int token) const { return u.sequence->start + u.first + token; }
   int row(const AttendUnit& u, int token) const { return u.sequence->first_row + u.first + token; }
@@ -61,7 +62,7 @@ struct Attention {
   // state = split `split`, or state and then it.
   void fold(const AttendUnit& u, int split, const AttendState& part,
             const AttendState& state) const {
-    if (split > 0) return kernels.fold(state, part, num_rows(u), head_dim);
+    if (split > 0) return table.attend.fold(state, part, num_rows(u), head_dim);
     std::copy_n(part.value, num_rows(u) * kernels::padded_head_dim(head_dim), state.value);
     std::copy_n(part.max, num_rows(u), state.max);
     std::copy_n(part.sum, num_rows(u), state.sum);
@@ -101,7 +102,18 @@ struct Attention {
     write(u, work.thread[0].state);
   }
 
-  void store(const AttendUnit& u, Tensor k, Tensor v) const {
+  // The unit's heads of q and k, in place.
+  void turn(const AttendUnit& u) const {
+    const int half = head_dim / 2, q_dims = group * head_dim;
+    for (int i = row(u, 0); i < row(u, u.num_tokens); ++i) {
+      const float* a = angles.row(i);
+      table.vector.rope(q.row(i) + u.kv_head * q_dims, a, a + half, group, head_dim);
+      table.vector.rope(k.row(i) + u.kv_head * head_dim, a, a + half, 1, head_dim);
+    }
+  }
+
+  void turn_and_store(const AttendUnit& u) const {
+    if (angles.data) turn(u);
     const int first = position(u, 0);
     cache().store(
         {.keys = k.row(row(u, 0)) + u.kv_head * head_dim,
@@ -136,6 +148,17 @@ bool shares_splits(int num_units, int most_splits, int num_threads) {
 }  // namespace
 
 Tensor CpuOps::attend(Tensor q, Tensor k, Tensor v, const Batch& batch, KvLayer kv) {
+  return attend_turned(q, k, v, {}, batch, kv);
+}
+
+Tensor CpuOps::rope_attend(Tensor q, Tensor k, Tensor v, const Rotation& rotation,
+                           const Batch& batch, KvLayer kv) {
+  PRONK_CHECK(rotation.head_dim == kv.shape.head_dim, "the rotation is for the cache's heads");
+  return attend_turned(q, k, v, angles(batch.positions, rotation), batch, kv);
+}
+
+Tensor CpuOps::attend_turned(Tensor q, Tensor k, Tensor v, Tensor angles, const Batch& batch,
+                             KvLayer kv) {
   const KvShape& shape = kv.shape;
   const int num_heads = q.columns / shape.head_dim;
   PRONK_CHECK(q.rows == k.rows && q.rows == v.rows && q.columns % shape.head_dim == 0,
@@ -148,21 +171,25 @@ Tensor CpuOps::attend(Tensor q, Tensor k, Tensor v, const Batch& batch, KvLayer 
   const AttendWorkspace work = memory_.take_attend_workspace(q.rows, num_heads, shape);
   const std::span units = list_units(batch, shape.num_kv_heads, work.units);
   const int num_units = static_cast<int>(units.size());
-  const Attention a{table_.attend, q, y, kv, shape.head_dim, num_heads / shape.num_kv_heads};
+  const Attention a{table_, q, k, v, y, angles, kv, shape.head_dim, num_heads / shape.num_kv_heads};
+  const auto unit = [&](int i) -> const AttendUnit& { return units[static_cast<std::size_t>(i)]; };
 
-  const auto store = [&](int i, int) { a.store(units[static_cast<std::size_t>(i)], k, v); };
-  pool_.run(num_units, std::ref(store));
   int most_splits = 0;
   for (const AttendUnit& u : units) most_splits = std::max(most_splits, a.num_splits(u));
-  if (shares_splits(num_units, most_splits, pool_.num_threads())) {
+  const bool shared = shares_splits(num_units, most_splits, pool_.num_threads());
+  // Where a sequence has several units for a head, they attend to what the earlier ones store.
+  const bool apart = shared || units.size() > batch.sequences.size() * shape.num_kv_heads;
+  const auto store = [&](int i, int) { a.turn_and_store(unit(i)); };
+  if (apart) pool_.run(num_units, std::ref(store));
+  if (shared) {
     for (const AttendUnit& u : units) a.shared_unit(u, work, pool_);
-  } else {
-    const auto attend = [&](int i, int thread) {
-      a.whole_unit(units[static_cast<std::size_t>(i)],
-                   work.thread[static_cast<std::size_t>(thread)]);
-    };
-    pool_.run(num_units, std::ref(attend));
+    return y;
   }
+  const auto attend = [&](int i, int thread) {
+    if (!apart) a.turn_and_store(unit(i));
+    a.whole_unit(unit(i), work.thread[static_cast<std::size_t>(thread)]);
+  };
+  pool_.run(num_units, std::ref(attend));
   return y;
 }
 

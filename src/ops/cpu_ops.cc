@@ -50,15 +50,14 @@ Tensor CpuOps::rms_norm(Tensor x, const NormWeight& w, float eps) {
 // Angles are products in float32, as in the code that the models were trained and released with (at
 // position 2000 they are 1e-4 from exact, which a model's logits show); their cosines and sines are
 // exact to the last bit.
-Tensor CpuOps::rope(Tensor x, std::span<const int> positions, const Rotation& rotation) {
-  const int head_dim = rotation.head_dim, half = head_dim / 2;
-  const Tensor angles = memory_.angles();  // row: K/2 cosines, K/2 sines
-  PRONK_CHECK(x.columns % head_dim == 0 && x.rows == angles.rows && head_dim == angles.columns,
-              "rope takes whole heads");
-  PRONK_CHECK(positions.size() == static_cast<std::size_t>(x.rows),
-              "rope takes a position for each row");
+Tensor CpuOps::angles(std::span<const int> positions, const Rotation& rotation) {
+  const int half = rotation.head_dim / 2;
+  const Tensor angles = memory_.angles();
+  PRONK_CHECK(
+      positions.size() == static_cast<std::size_t>(angles.rows) && angles.columns == 2 * half,
+      "a rotation takes a position for each row of the step, and its heads");
   if (!angles_known_)
-    for_rows(pool_, x.rows, [&](int i) {
+    for_rows(pool_, angles.rows, [&](int i) {
       for (int j = 0; j < half; ++j) {
         const double angle = static_cast<float>(positions[static_cast<std::size_t>(i)]) *
                              rotation.frequencies[static_cast<std::size_t>(j)];
@@ -67,6 +66,13 @@ Tensor CpuOps::rope(Tensor x, std::span<const int> positions, const Rotation& ro
       }
     });
   angles_known_ = true;
+  return angles;
+}
+
+Tensor CpuOps::rope(Tensor x, std::span<const int> positions, const Rotation& rotation) {
+  const int head_dim = rotation.head_dim, half = head_dim / 2;
+  const Tensor angles = this->angles(positions, rotation);
+  PRONK_CHECK(x.columns % head_dim == 0 && x.rows == angles.rows, "rope takes whole heads");
   for_rows(pool_, x.rows, [&](int i) {
     table_.vector.rope(x.row(i), angles.row(i), angles.row(i) + half, x.columns / head_dim,
                        head_dim);

@@ -4,6 +4,7 @@
 // A result's bits depend on its own row, on whether it is a prompt's, and on what that row attends
 // to; not on threads, on the rows beside it, or on how a sequence was cut into steps.
 #pragma once
+#include <array>
 #include <span>
 
 #include "base/thread_pool.h"
@@ -34,8 +35,17 @@ class CpuOps {
   Tensor select_rows(Tensor x, std::span<const int> rows);
   StepMemory::Layer enter_layer(int) { return StepMemory::Layer(memory_); }
 
+  std::array<Tensor, 3> linears(Tensor x, const Linear& a, const Linear& b, const Linear& c);
+  Tensor linear_add(Tensor x, const Linear& w, Tensor y);
+  Tensor linear_swiglu(Tensor x, const Linear& gate, const Linear& up);
+  Tensor rope_attend(Tensor q, Tensor k, Tensor v, const Rotation& rotation, const Batch& batch,
+                     KvLayer kv);
+
  private:
-  const StepMemory::Prepared& prepare(Tensor x, DType weights);
+  // Of this step's positions, [T, K]: K/2 cosines, K/2 sines.
+  Tensor angles(std::span<const int> positions, const Rotation& rotation);
+  Tensor attend_turned(Tensor q, Tensor k, Tensor v, Tensor angles, const Batch& batch, KvLayer kv);
+  const StepMemory::Prepared& prepare(Tensor x, const Linear& w);
 
   const kernels::KernelTable& table_;
   ThreadPool& pool_;

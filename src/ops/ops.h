@@ -5,13 +5,24 @@
 //   linear        x Wᵀ                                          [T, rows of W]
 //   rms_norm      x / sqrt(mean(x²) + eps) ⊙ w                  [T, D]
 //   rope          pairs (i, i + K/2) of each head turned by position · frequency i; in place, where
-//   nothing else reads x attend        softmax(q kᵀ / √K + causal mask) v over a sequence's cache,
-//   after its new keys and values are stored there swiglu        silu(gate) ⊙ up; in place of gate
+//                 nothing else reads x
+//   attend        softmax(q kᵀ / √K + causal mask) v over a sequence's cache, after its new keys
+//   and
+//                 values are stored there
+//   swiglu        silu(gate) ⊙ up; in place of gate
 //   add           x + y
 //   select_rows   the rows that are asked for
 //   enter_layer   an object that lives as long as the layer: names its values, gives its scratch
-//   back
+//                 back
+//
+// And four that are fused of them, the same bits in fewer rounds of the threads:
+//
+//   linears       x Aᵀ, x Bᵀ, x Cᵀ
+//   linear_add    x Wᵀ + y
+//   linear_swiglu silu(x W_gateᵀ) ⊙ x W_upᵀ
+//   rope_attend   attend, q and k turned by rope first
 #pragma once
+#include <array>
 #include <concepts>
 #include <span>
 
@@ -35,6 +46,10 @@ concept Ops = requires(O& op, Tensor x, const Linear& w, const NormWeight& n, co
   { op.swiglu(x, x) } -> std::same_as<Tensor>;
   { op.add(x, x) } -> std::same_as<Tensor>;
   { op.select_rows(x, ints) } -> std::same_as<Tensor>;
+  { op.linears(x, w, w, w) } -> std::same_as<std::array<Tensor, 3>>;
+  { op.linear_add(x, w, x) } -> std::same_as<Tensor>;
+  { op.linear_swiglu(x, w, w) } -> std::same_as<Tensor>;
+  { op.rope_attend(x, x, x, r, b, kv) } -> std::same_as<Tensor>;
   op.enter_layer(0);
 };
 

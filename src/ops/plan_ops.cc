@@ -26,21 +26,53 @@ Tensor PlanOps::embed(const Linear& w, std::span<const TokenId> tokens) {
   return memory_.take_residuals(static_cast<int>(tokens.size()), w.columns);
 }
 
-Tensor PlanOps::linear(Tensor x, const Linear& w) {
-  const Tensor y = memory_.take(x.rows, w.rows);
+// What a product costs beside the memory of its result.
+void PlanOps::count_product(Tensor x, const Linear& w) {
   const auto type = static_cast<std::size_t>(w.packed_type.value_or(DType::kF32));
   const int num_bf16_rows = kernels_.multiply_bf16[type] ? num_prompt_rows_ : 0;
   const std::int64_t flops_per_row = 2 * std::int64_t{w.rows} * w.columns;
   count_flops(ActivationKind::kBF16, num_bf16_rows * flops_per_row);
   count_flops(kernels_.activation_kind[type], (x.rows - num_bf16_rows) * flops_per_row);
   memory_.prepare(x, kernels_.activation_kind[type], num_bf16_rows);
-  if (w.packed_type) {
-    cost_.weight_bytes += w.packed_bytes();
-    return y;
-  }
-  cost_.weight_bytes += std::int64_t{w.rows} * row_bytes(DType::kF32, w.columns);
+  cost_.weight_bytes +=
+      w.packed_type ? w.packed_bytes() : std::int64_t{w.rows} * row_bytes(DType::kF32, w.columns);
+}
+
+Tensor PlanOps::linear(Tensor x, const Linear& w) {
+  count_product(x, w);
+  const Tensor y = memory_.take(x.rows, w.rows);
   ArenaScope scope(arena_);
-  memory_.take_panel_buffers(w.columns);
+  memory_.take_panel_buffers({&w});
+  return y;
+}
+
+std::array<Tensor, 3> PlanOps::linears(Tensor x, const Linear& a, const Linear& b,
+                                       const Linear& c) {
+  std::array<Tensor, 3> y;
+  const std::array weights{&a, &b, &c};
+  for (std::size_t i = 0; i < 3; ++i) {
+    count_product(x, *weights[i]);
+    y[i] = memory_.take(x.rows, weights[i]->rows);
+  }
+  ArenaScope scope(arena_);
+  memory_.take_panel_buffers({&a, &b, &c});
+  return y;
+}
+
+Tensor PlanOps::linear_add(Tensor x, const Linear& w, Tensor) {
+  count_product(x, w);
+  ArenaScope scope(arena_);
+  memory_.take_panel_buffers({&w});
+  return memory_.take_turn();
+}
+
+Tensor PlanOps::linear_swiglu(Tensor x, const Linear& gate, const Linear& up) {
+  count_product(x, gate);
+  const Tensor y = memory_.take(x.rows, gate.rows);
+  count_product(x, up);
+  memory_.take(x.rows, up.rows);
+  ArenaScope scope(arena_);
+  memory_.take_panel_buffers({&gate, &up});
   return y;
 }
 

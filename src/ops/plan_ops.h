@@ -49,7 +49,16 @@ class PlanOps {
   }
   StepMemory::Layer enter_layer(int) { return StepMemory::Layer(memory_); }
 
+  std::array<Tensor, 3> linears(Tensor x, const Linear& a, const Linear& b, const Linear& c);
+  Tensor linear_add(Tensor x, const Linear& w, Tensor y);
+  Tensor linear_swiglu(Tensor x, const Linear& gate, const Linear& up);
+  Tensor rope_attend(Tensor q, Tensor k, Tensor v, const Rotation&, const Batch& batch,
+                     KvLayer kv) {
+    return attend(q, k, v, batch, kv);
+  }
+
  private:
+  void count_product(Tensor x, const Linear& w);
   void count_flops(kernels::ActivationKind kind, std::int64_t flops) {
     cost_.flops_of[static_cast<std::size_t>(kind)] += flops;
   }

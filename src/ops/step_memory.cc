@@ -53,7 +53,11 @@ StepMemory::Prepared& StepMemory::prepare(Tensor x, kernels::ActivationKind kind
   return p;
 }
 
-StepMemory::PanelBuffers* StepMemory::take_panel_buffers(int columns) {
+StepMemory::PanelBuffers* StepMemory::take_panel_buffers(
+    std::initializer_list<const Linear*> weights) {
+  const auto is_packed = [](const Linear* w) { return w->packed_type.has_value(); };
+  if (std::all_of(weights.begin(), weights.end(), is_packed)) return nullptr;
+  const int columns = (*weights.begin())->columns;
   PanelBuffers* buffers = arena_.take_array<PanelBuffers>(num_threads_);
   const std::int64_t panel = kernels::panel_bytes(DType::kF32, columns);
   for (int i = 0; i < num_threads_; ++i) {

@@ -6,6 +6,7 @@
 // The residual stream lies outside the scratch in two buffers that take turns, so a layer's result
 // outlasts its scratch.
 #pragma once
+#include <initializer_list>
 #include <span>
 
 #include "ops/batch.h"
@@ -75,12 +76,13 @@ class StepMemory {
   };
   Prepared& prepare(Tensor x, kernels::ActivationKind kind, int num_prompt_rows);
 
-  // One panel's rows as floats, and packed, for each thread.
+  // One panel's rows as floats, and packed, for each thread; null where all of the weights, which
+  // have the same number of columns, are packed.
   struct PanelBuffers {
     float* rows;       // [kPanelRows, columns]
     std::byte* panel;  // of type F32
   };
-  PanelBuffers* take_panel_buffers(int columns);
+  PanelBuffers* take_panel_buffers(std::initializer_list<const Linear*> weights);
   AttendWorkspace take_attend_workspace(int num_tokens, int num_heads, const KvShape& shape);
 
   // Until its end everything taken but the residuals belongs to a layer.

@@ -3,15 +3,19 @@
 //
 //   model.embed_tokens
 //   model.layers.3.input_layernorm          each linear and norm: the name of its weights
-//   model.layers.3.self_attn.q_proj.rope    rope: the value it turned, which was made just before
+//   model.layers.3.self_attn.q_proj.rope    rope: the value it turned
 //   model.layers.3.self_attn.attend
 //   model.layers.3.mlp.swiglu
 //   model.layers.3.add_0, .add_1            the residual stream after attention, and after the
 //   feed-forward layer select_rows, model.norm, lm_head
+//
+// Fused operations are computed part after part, so that every part's value is seen.
 #pragma once
 #include <fmt/format.h>
 
+#include <array>
 #include <functional>
+#include <map>
 #include <span>
 #include <string>
 #include <string_view>
@@ -36,7 +40,7 @@ class TraceOps {
     return show(w.name, inner_.rms_norm(x, w, eps));
   }
   Tensor rope(Tensor x, std::span<const int> positions, const Rotation& r) {
-    return show(last_ + ".rope", inner_.rope(x, positions, r));
+    return show(names_[x.data] + ".rope", inner_.rope(x, positions, r));
   }
   Tensor attend(Tensor q, Tensor k, Tensor v, const Batch& batch, KvLayer kv) {
     return show(layer_ + "self_attn.attend", inner_.attend(q, k, v, batch, kv));
@@ -50,6 +54,20 @@ class TraceOps {
   Tensor select_rows(Tensor x, std::span<const int> rows) {
     return show("select_rows", inner_.select_rows(x, rows));
   }
+  std::array<Tensor, 3> linears(Tensor x, const Linear& a, const Linear& b, const Linear& c) {
+    const Tensor y = linear(x, a), z = linear(x, b);
+    return {y, z, linear(x, c)};
+  }
+  Tensor linear_add(Tensor x, const Linear& w, Tensor y) { return add(y, linear(x, w)); }
+  Tensor linear_swiglu(Tensor x, const Linear& gate, const Linear& up) {
+    const Tensor g = linear(x, gate);
+    return swiglu(g, linear(x, up));
+  }
+  Tensor rope_attend(Tensor q, Tensor k, Tensor v, const Rotation& rotation, const Batch& batch,
+                     KvLayer kv) {
+    q = rope(q, batch.positions, rotation);
+    return attend(q, rope(k, batch.positions, rotation), v, batch, kv);
+  }
   auto enter_layer(int i) {
     layer_ = fmt::format("model.layers.{}.", i);
     num_added_ = 0;
@@ -59,13 +77,14 @@ class TraceOps {
  private:
   Tensor show(std::string name, Tensor value) {
     callback_(name, value);
-    last_ = std::move(name);
+    names_[value.data] = std::move(name);
     return value;
   }
 
   Inner& inner_;
   Callback callback_;
-  std::string layer_, last_;
+  std::string layer_;
+  std::map<const float*, std::string> names_;  // of what lies there now
   int num_added_ = 0;
 };
 
