@@ -6,7 +6,7 @@
 #include "kernels/attend_rows.inc.h"
 #include "kernels/attend_rotate.inc.h"
 #include "kernels/attend_int8.inc.h"
-#if defined(__AMX_BF16__)
+#if defined(PRONK_AMX)
 #include "kernels/amx.inc.h"
 #include "kernels/attend_amx.inc.h"
 #endif
@@ -15,7 +15,7 @@
 namespace pronk::kernels::PRONK_ISA {
 namespace {
 
-#if defined(__AMX_BF16__)
+#if defined(PRONK_AMX)
 constexpr auto kAttendBf16 = lanes::attend_bf16_amx;
 #else
 constexpr auto kAttendBf16 = lanes::attend<lanes::FloatRows<lanes::Bf16Terms>>;

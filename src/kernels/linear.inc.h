@@ -4,7 +4,7 @@
 #include "kernels/linear_probe.inc.h"
 #include "kernels/linear_quantize.inc.h"
 #include "kernels/linear_tile.inc.h"
-#if defined(__AMX_INT8__)
+#if defined(PRONK_AMX)
 // clang-format off
 #include "kernels/amx.inc.h"
 #include "kernels/linear_amx.inc.h"
@@ -19,7 +19,7 @@ namespace pronk::kernels::PRONK_ISA {
 namespace {
 
 constexpr ActivationKind kI8 = ActivationKind::kInt8, kFloat = ActivationKind::kF32;
-#if defined(__AMX_INT8__)
+#if defined(PRONK_AMX)
 constexpr ActivationKind kForBF16 = ActivationKind::kBF16;
 constexpr auto kMultiplyBF16 = multiply_panel_bf16_amx;
 #elif defined(__AVX512BF16__)
@@ -30,7 +30,7 @@ constexpr ActivationKind kForBF16 = ActivationKind::kF32;
 constexpr auto kMultiplyBF16 = multiply_panel_f32<BF16>;
 #endif
 
-#if defined(__AMX_INT8__)
+#if defined(PRONK_AMX)
 template <class F>
 constexpr auto kMultiply = multiply_panel_amx<F>;
 template <class F>

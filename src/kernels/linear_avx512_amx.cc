@@ -6,6 +6,7 @@
 #include "kernels/linear_kernels.h"
 
 #define PRONK_ISA avx512_amx
+#define PRONK_AMX  // compilers have two names for what they would define
 // clang-format off
 #include "kernels/lanes_avx512.inc.h"
 #include "kernels/linear.inc.h"

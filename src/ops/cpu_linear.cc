@@ -209,6 +209,12 @@ Tensor CpuOps::linear_add(Tensor x, const Linear& w, Tensor residual) {
 
 Tensor CpuOps::linear_swiglu(Tensor x, const Linear& gate, const Linear& up) {
   PRONK_CHECK(gate.rows == up.rows, "gate and up have one shape");
+  // A run's columns of many rows are more than a core's own cache keeps: nothing is gained then.
+  constexpr int kMostRows = 64;
+  if (x.rows > kMostRows) {
+    const Tensor y = linear(x, gate);
+    return swiglu(y, linear(x, up));
+  }
   const StepMemory::Prepared &for_gate = prepare(x, gate), &for_up = prepare(x, up);
   const Tensor y = memory_.take(x.rows, gate.rows), z = memory_.take(x.rows, up.rows);
   ArenaScope scope(memory_.arena());
