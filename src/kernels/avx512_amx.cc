@@ -5,7 +5,7 @@
 #include "kernels/kernel_table.h"
 
 #define PRONK_ISA avx512_amx
-#define PRONK_AMX  // compilers have two names for what they would define
+#define PRONK_AMX  // gcc and clang name the macro of this feature differently
 // clang-format off
 #include "kernels/vector.inc.h"
 #include "kernels/attend.inc.h"

@@ -151,7 +151,8 @@ class BlockReader<BF16> {
     pairs_left_ -= WeightBlock::kPairs;
     if (pairs_left_ >= 0) return block;
     memset(&buffer, 0, sizeof buffer);
-    memcpy(&buffer, block, WeightBlock::kPairBytes * (WeightBlock::kPairs + pairs_left_));
+    memcpy(&buffer, block,
+           static_cast<size_t>(WeightBlock::kPairBytes * (WeightBlock::kPairs + pairs_left_)));
     return buffer.bytes[0];
   }
 

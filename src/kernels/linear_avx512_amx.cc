@@ -6,7 +6,7 @@
 #include "kernels/linear_kernels.h"
 
 #define PRONK_ISA avx512_amx
-#define PRONK_AMX  // compilers have two names for what they would define
+#define PRONK_AMX  // gcc and clang name the macro of this feature differently
 // clang-format off
 #include "kernels/lanes_avx512.inc.h"
 #include "kernels/linear.inc.h"

@@ -12,7 +12,7 @@ inline constexpr int kKvPageTokens = 32;
 
 // The rows [first_row, first_row + num_rows) are the tokens of one sequence at positions [start,
 // start + num_rows); its keys and values at position p lie in page pages[p / kKvPageTokens], slot p
-// % kKvPageTokens.
+// % kKvPageTokens. A batch has each sequence once.
 struct BatchSequence {
   int first_row = 0;
   int num_rows = 0;

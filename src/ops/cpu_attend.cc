@@ -178,7 +178,7 @@ Tensor CpuOps::attend_turned(Tensor q, Tensor k, Tensor v, Tensor angles, const 
   for (const AttendUnit& u : units) most_splits = std::max(most_splits, a.num_splits(u));
   const bool shared = shares_splits(num_units, most_splits, pool_.num_threads());
   // Where a sequence has several units for a head, they attend to what the earlier ones store.
-  const bool apart = shared || units.size() > batch.sequences.size() * shape.num_kv_heads;
+  const bool apart = shared || num_units > std::ssize(batch.sequences) * shape.num_kv_heads;
   const auto store = [&](int i, int) { a.turn_and_store(unit(i)); };
   if (apart) pool_.run(num_units, std::ref(store));
   if (shared) {

@@ -1,14 +1,13 @@
-// The vocabulary of the forward pass: nine operations, listed once, so that a backend that lacks
-// one gets one clear message.
+// The vocabulary of the forward pass, listed once, so that a backend that lacks an operation gets
+// one clear message.
 //
 //   embed         rows of the embedding                        [T, D]
 //   linear        x Wᵀ                                          [T, rows of W]
 //   rms_norm      x / sqrt(mean(x²) + eps) ⊙ w                  [T, D]
 //   rope          pairs (i, i + K/2) of each head turned by position · frequency i; in place, where
 //                 nothing else reads x
-//   attend        softmax(q kᵀ / √K + causal mask) v over a sequence's cache, after its new keys
-//   and
-//                 values are stored there
+//   attend        softmax(q kᵀ / √K + causal mask) v over a sequence's cache, after its
+//                 new keys and values are stored there
 //   swiglu        silu(gate) ⊙ up; in place of gate
 //   add           x + y
 //   select_rows   the rows that are asked for

@@ -40,8 +40,10 @@ std::vector<float> floats_of(std::string_view bytes) {
 TEST(ArrayFile, NpyIsFormatOnePointZero) {
   const std::string bytes = written(temporary("a.npy"), kValues);
   ASSERT_EQ(bytes.substr(0, 8), std::string("\x93NUMPY\x01\x00", 8));
-  const std::size_t text_size =
-      static_cast<unsigned char>(bytes[8]) | static_cast<unsigned char>(bytes[9]) << 8;
+  const auto byte = [&](std::size_t i) {
+    return std::size_t{static_cast<unsigned char>(bytes[i])};
+  };
+  const std::size_t text_size = byte(8) | byte(9) << 8;
   ASSERT_EQ((10 + text_size) % 64, 0u);
   const std::string text = bytes.substr(10, text_size);
   EXPECT_TRUE(text.starts_with("{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }"))

@@ -54,7 +54,7 @@ TEST_F(DownloadTest, FetchesPartsOverSeveralConnections) {
 }
 
 TEST_F(DownloadTest, TakesFilesOfEverySizeAroundAChunk) {
-  for (const std::size_t size : {0, 1, 99, 100, 101, 200, 250}) {
+  for (const std::size_t size : {0u, 1u, 99u, 100u, 101u, 200u, 250u}) {
     const std::string body = random_bytes(size, size);
     server_.page("/f").body = body;
     Download wanted = file("/f");
@@ -68,7 +68,7 @@ TEST_F(DownloadTest, TakesFilesOfEverySizeAroundAChunk) {
 }
 
 TEST_F(DownloadTest, WorksWithServersThatServeNoRanges) {
-  for (const std::size_t size : {0, 1, 52, 16'384, 300'000}) {  // in one piece, and in several
+  for (const std::size_t size : {0u, 1u, 52u, 16'384u, 300'000u}) {  // in one piece, and in several
     const std::string body = random_bytes(size);
     server_.page("/f").body = body;
     server_.page("/f").ranges = false;

@@ -32,7 +32,7 @@ std::string make_zip(const std::vector<std::pair<std::string, std::string>>& mem
   std::string data, directory;
   for (const auto& [name, bytes] : members) {
     std::string common;
-    for (const std::size_t v : {20, 0, 0, 0, 33})
+    for (const std::size_t v : {20u, 0u, 0u, 0u, 33u})
       put16(&common, v);  // version, flags, method, time, date
     put32(&common,
           crc32(0, reinterpret_cast<const Bytef*>(bytes.data()), static_cast<uInt>(bytes.size())));

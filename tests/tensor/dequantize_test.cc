@@ -54,7 +54,7 @@ TEST(Dequantize, EqualsGgufBitForBit) {
     std::vector<float> expected(kValues), got(kValues);
     std::memcpy(expected.data(), golden.data() + stored, kValues * sizeof(float));
     dequantize_row(type, golden.data(), kValues, got.data());
-    for (int v = 0; v < kValues; ++v)
+    for (std::size_t v = 0; v < kValues; ++v)
       ASSERT_EQ(bits(got[v]), bits(expected[v])) << "value " << v << ": " << got[v];
   }
 }

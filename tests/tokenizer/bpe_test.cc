@@ -67,7 +67,7 @@ TEST(Bpe, EqualsPlainMergingForShortAndLongPieces) {
     const std::vector<Merge> merges = merges_of_vocabulary(random.vocabulary, ranks).merges;
     const Bpe bpe(random.vocabulary, merges, {}, {});
     Bpe::Workspace workspace;
-    for (const std::size_t size : {1, 2, 3, 7, 30, 48, 49, 200, 700}) {
+    for (const std::size_t size : {1u, 2u, 3u, 7u, 30u, 48u, 49u, 200u, 700u}) {
       const std::string text = random.text(size);
       std::vector<TokenId> fast;
       bpe.encode(text, workspace, fast);
