@@ -34,6 +34,9 @@ struct LoadOptions {
   Precision precision = Precision::kFast;
   bool check = false;   // reads every weight and refuses NaN and infinity
   int num_threads = 0;  // for loading; 0: the cores this process may use
+  // Leaves weights where the files have them: the first step reads them there, the second packs
+  // them on its way. The first token comes sooner, the second later.
+  bool pack_on_second_use = false;
   std::function<void(std::int64_t done_bytes, std::int64_t total_bytes)> progress;
 };
 
@@ -55,7 +58,8 @@ class Model {
   bool has_tokenizer() const;
   const ModelSource& source() const;  // templates, generation defaults, licence; no tokenizer
   Precision precision() const;
-  std::int64_t weight_bytes() const;  // resident, as loaded
+  std::int64_t weight_bytes() const;   // resident, once all are packed
+  std::int64_t bytes_to_pack() const;  // of these, what the second step takes from memory
 
  private:
   Model();

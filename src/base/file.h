@@ -29,6 +29,9 @@ class MappedFile {
   // Whether all that was read so far is what the file held when it was mapped: its size and
   // modification time are as they were, no read failed, and no other file took its path.
   bool still_intact() const;
+  // Maps the pages of this range now, all at once, which costs less than one by one when they are
+  // read; what cannot be mapped, cannot be read.
+  void map_pages(std::span<const std::byte> range) const;
   // Hints to the kernel that this range will not be read again soon (its memory may be reused).
   void forget(std::span<const std::byte> range) const;
 

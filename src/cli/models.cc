@@ -110,15 +110,14 @@ Result<std::filesystem::path> find_model(Console& console, const std::string& na
 }
 
 Result<std::shared_ptr<const Model>> load_model(Context& context, const std::string& name,
-                                                IfMissing if_missing) {
+                                                IfMissing if_missing, LoadOptions load) {
   const std::filesystem::path path = PRONK_TRY(find_model(context.console, name, if_missing));
   Progress progress(context.console, "load " + name, ProgressUnit::kBytes);
-  LoadOptions options;
-  options.precision = precision_of(context.options);
-  options.check = context.options.flag("check");
-  options.num_threads = static_cast<int>(context.options.integer("threads"));
-  options.progress = [&](std::int64_t done, std::int64_t total) { progress.update(done, total); };
-  return Model::load(path, options);
+  load.precision = precision_of(context.options);
+  load.check = context.options.flag("check");
+  load.num_threads = static_cast<int>(context.options.integer("threads"));
+  load.progress = [&](std::int64_t done, std::int64_t total) { progress.update(done, total); };
+  return Model::load(path, load);
 }
 
 OptionSpec speculate_option() {

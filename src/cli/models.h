@@ -28,9 +28,10 @@ enum class IfMissing { kFail, kPull };
 Result<std::filesystem::path> find_model(Console& console, const std::string& name,
                                          IfMissing if_missing = IfMissing::kFail);
 
-// find_model and Model::load, by the compute options.
+// find_model and Model::load, by the compute options, which are set in `load`.
 Result<std::shared_ptr<const Model>> load_model(Context& context, const std::string& name,
-                                                IfMissing if_missing = IfMissing::kFail);
+                                                IfMissing if_missing = IfMissing::kFail,
+                                                LoadOptions load = {});
 
 // --speculate off|ngram|MODEL, and what it says: a draft model is loaded as the model is.
 OptionSpec speculate_option();

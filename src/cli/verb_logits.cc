@@ -62,7 +62,8 @@ Status run(Context& context) {
   if (!out)
     return error(Code::kInvalidArgument, "logits: --out FILE.npy or FILE.safetensors is missing");
   const CacheType cache_type = PRONK_TRY(cache_type_of(options));
-  const std::shared_ptr<const Model> model = PRONK_TRY(load_model(context, options.argument(0)));
+  const std::shared_ptr<const Model> model = PRONK_TRY(
+      load_model(context, options.argument(0), IfMissing::kFail, {.pack_on_second_use = true}));
   const LlamaConfig& config = model->config();
   const std::vector<TokenId> ids = PRONK_TRY(ids_asked_for(context, *model));
   if (ids.empty()) return error(Code::kInvalidArgument, "logits: no tokens; give at least one id");

@@ -111,8 +111,10 @@ Status run(Context& context) {
   if (!text && (!stdin_is_tty() || options.flag("raw")))
     return error(Code::kInvalidArgument,
                  "run: no prompt; give one after MODEL, or text on stdin, or run it at a terminal");
+  // Who has asked waits for the first token; who chats, for the first prompt.
+  const LoadOptions load{.pack_on_second_use = text.has_value()};
   const std::shared_ptr<const Model> model =
-      PRONK_TRY(load_model(context, options.argument(0), IfMissing::kPull));
+      PRONK_TRY(load_model(context, options.argument(0), IfMissing::kPull, load));
   if (model->source().chat_templates.empty() && !options.flag("raw"))
     context.console.note(
         "the model has no chat template, a plain one stands in; --raw continues a text");

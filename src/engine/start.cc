@@ -29,16 +29,17 @@ Status check_options(const EngineOptions& o) {
   return Ok{};
 }
 
-// What one model takes beside its weights.
+// What one model takes beside its weights, and for those that are not packed yet.
 struct Needs {
-  std::int64_t page_bytes = 0, arena_bytes = 0;
+  std::int64_t page_bytes = 0, other_bytes = 0;
 };
 
 Result<Needs> needs_of(const Model& model, const RunnerOptions& options) {
   const KvShape shape = PRONK_TRY(kv_shape(model.config(), model.precision(), options.cache_type));
   return Needs{shape.page_bytes(),
                step_arena_bytes(model.config(), model.weights(), shape, options.num_threads,
-                                options.max_batch_tokens, options.max_logit_rows)};
+                                options.max_batch_tokens, options.max_logit_rows) +
+                   model.bytes_to_pack()};
 }
 
 Result<std::unique_ptr<Drafter>> make_model_drafter(const Model& model,
@@ -77,7 +78,7 @@ Result<std::unique_ptr<Engine>> Engine::start(std::shared_ptr<const Model> model
   const CapacityFacts facts{.model_context = model->config().max_context,
                             .page_bytes = needs.page_bytes + draft_needs.page_bytes,
                             .available_bytes = memory_available_bytes() / 10 * 9 -
-                                               needs.arena_bytes - draft_needs.arena_bytes};
+                                               needs.other_bytes - draft_needs.other_bytes};
   EngineParts parts;
   parts.options = options;
   parts.capacity = PRONK_TRY(choose_capacity(facts, options));

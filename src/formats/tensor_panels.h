@@ -19,4 +19,13 @@ struct PanelScratch {
 void pack_panel(const TensorSource& tensor, DType type, std::int64_t index, PanelScratch& scratch,
                 std::byte* out);
 
+// Panels [first, end), whose rows' pages are mapped at once.
+void pack_panels(const ModelSource& source, const TensorSource& tensor, DType type,
+                 std::int64_t first, std::int64_t end, PanelScratch& scratch, std::byte* out);
+
+// Lets the mapped pages of rows [begin, end) go; a permutation stays within a head, so a few may be
+// read again.
+void forget_rows(const ModelSource& source, const TensorSource& tensor, std::int64_t begin,
+                 std::int64_t end);
+
 }  // namespace pronk

@@ -17,7 +17,7 @@ struct Model::Impl {
   LlamaWeights weights;
   std::optional<Tokenizer> tokenizer;
   Precision precision = Precision::kFast;
-  std::int64_t weight_bytes = 0;
+  std::int64_t weight_bytes = 0, bytes_to_pack = 0;
 };
 
 Model::Model() : impl_(std::make_unique<Impl>()) {}
@@ -29,6 +29,7 @@ bool Model::has_tokenizer() const { return impl_->tokenizer.has_value(); }
 const ModelSource& Model::source() const { return *impl_->source; }
 Precision Model::precision() const { return impl_->precision; }
 std::int64_t Model::weight_bytes() const { return impl_->weight_bytes; }
+std::int64_t Model::bytes_to_pack() const { return impl_->bytes_to_pack; }
 
 const Tokenizer& Model::tokenizer() const {
   PRONK_CHECK(impl_->tokenizer.has_value(), "asked for the tokenizer of a model that has none");
@@ -71,6 +72,7 @@ Result<std::shared_ptr<const Model>> Model::with_weights(std::shared_ptr<Model> 
   ThreadPool pool(options.num_threads > 0 ? options.num_threads : num_usable_cores());
   m.weights = PRONK_TRY(load_weights(source, options, pool));
   m.weight_bytes = resident_bytes(m.weights);
+  m.bytes_to_pack = pronk::bytes_to_pack(m.weights);
   m.precision = options.precision;
   m.source = std::move(source);
   return std::shared_ptr<const Model>(std::move(model));

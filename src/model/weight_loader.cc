@@ -15,7 +15,11 @@
 namespace pronk {
 namespace {
 
+using kernels::kPanelRows;
+
 constexpr int kPanelsPerItem = 8;
+// While steps pack, mapped pages go in larger pieces: each time all threads' cores are told.
+constexpr int kPanelsLetGo = 64;
 
 // A model whose values take no more than this as floats keeps them as packed floats for the fp32
 // reading, which is several times faster; a larger one is dequantized panel by panel in
@@ -34,6 +38,11 @@ const TensorSource& find_tensor(const ModelSource& source, const std::string& na
 // FP8 with scales has no packed kernel: its values, times their scales, are packed as BF16.
 DType packed_type_of(const TensorSource& t) { return t.has_scales() ? DType::kBF16 : t.dtype; }
 
+// Whether the file has the panels as they are wanted.
+bool has_panels(const TensorSource& t, const Linear& w) {
+  return t.panels && w.packed_type == t.dtype;
+}
+
 class Loader {
  public:
   Loader(const ModelSource& source, const LoadOptions& options, ThreadPool& pool)
@@ -48,7 +57,7 @@ class Loader {
     Arena counted = Arena::counting();
     const auto count = [&](const auto& w) {
       if constexpr (requires { w.packed_type; })
-        if (w.packed_type && !is_packed(w, find_tensor(source_, w.name)))
+        if (w.packed_type && !has_panels(find_tensor(source_, w.name), w))
           counted.take(w.packed_bytes());
     };
     weights.for_each_tensor(count);
@@ -68,8 +77,10 @@ class Loader {
   Status load(Linear& w, const std::shared_ptr<const ModelSource>& owner) {
     const TensorSource& t = find_tensor(source_, w.name);
     w.read_row = [owner, &t](std::int64_t row, float* out) { t.read_row(row, out); };
-    if (is_packed(w, t))
+    if (has_panels(t, w))
       w.panels = std::shared_ptr<const std::byte>(owner, t.panels);
+    else if (w.packed_type && options_.pack_on_second_use)
+      pack_later(w, t, owner);
     else if (w.packed_type)
       pack(w, t);
     if (options_.check) PRONK_TRY(check(t));
@@ -77,43 +88,33 @@ class Loader {
   }
 
  private:
-  // Whether the file has the panels as they are wanted.
-  static bool is_packed(const Linear& w, const TensorSource& t) {
-    return t.panels && w.packed_type == t.dtype;
-  }
-
   void pack(Linear& w, const TensorSource& t) {
     std::byte* panels = arena_->take(w.packed_bytes());
     const std::int64_t num_items = (w.num_panels() + kPanelsPerItem - 1) / kPanelsPerItem;
     const auto item = [&](int i, int thread) {
       const std::int64_t begin = std::int64_t{i} * kPanelsPerItem,
                          end = std::min(w.num_panels(), begin + kPanelsPerItem);
-      for (std::int64_t p = begin; p < end; ++p)
-        pack_panel(t, *w.packed_type, p, scratch_[static_cast<std::size_t>(thread)],
-                   panels + p * w.panel_bytes());
-      forget_rows(t, begin * kernels::kPanelRows, end * kernels::kPanelRows);
+      pack_panels(source_, t, *w.packed_type, begin, end,
+                  scratch_[static_cast<std::size_t>(thread)], panels + begin * w.panel_bytes());
+      forget_rows(source_, t, begin * kPanelRows, end * kPanelRows);
     };
     pool_.run(static_cast<int>(num_items), std::ref(item));
-    forget_rows(t, 0, t.rows);  // the pages where items met
+    forget_rows(source_, t, 0, t.rows);  // the pages where items met
     w.panels = {arena_, panels};
   }
 
-  // Lets the mapped pages of these rows go; a permutation stays within a head, so a few pages may
-  // be read again.
-  void forget_rows(const TensorSource& t, std::int64_t begin, std::int64_t end) const {
-    for (const TensorPiece& p : t.pieces) {
-      const std::int64_t first = std::clamp<std::int64_t>(begin - p.row_begin, 0, p.num_rows);
-      const std::int64_t last = std::clamp<std::int64_t>(end - p.row_begin, 0, p.num_rows);
-      if (first >= last) continue;
-      const std::span<const std::byte> bytes(
-          p.data + first * p.row_stride, static_cast<std::size_t>((last - first) * p.row_stride));
-      for (const auto& file : source_.files) {
-        const std::span<const std::byte> whole = file->bytes();
-        if (bytes.data() >= whole.data() &&
-            bytes.data() + bytes.size() <= whole.data() + whole.size())
-          file->forget(bytes);
-      }
-    }
+  void pack_later(Linear& w, const TensorSource& t,
+                  const std::shared_ptr<const ModelSource>& owner) {
+    const auto pack = [owner, &t, type = *w.packed_type, num_panels = w.num_panels(),
+                       arena = arena_](int first, int end, bool for_good, std::byte* out) {
+      PanelScratch scratch;
+      pack_panels(*owner, t, type, first, end, scratch, out);
+      if (for_good && first / kPanelsLetGo != end / kPanelsLetGo)
+        forget_rows(*owner, t, std::int64_t{first / kPanelsLetGo} * kPanelsLetGo * kPanelRows,
+                    std::int64_t{end} * kPanelRows);
+      if (for_good && end == num_panels) forget_rows(*owner, t, 0, t.rows);
+    };
+    w.source = std::make_shared<PanelSource>(pack, arena_->take(w.packed_bytes()), w.panel_bytes());
   }
 
   Status check_row(const TensorSource& t, std::int64_t row, const float* values) const {
@@ -195,6 +196,16 @@ Result<LlamaWeights> load_weights(std::shared_ptr<const ModelSource> source,
   PRONK_TRY(std::move(status));
   PRONK_TRY_IN("load weights", source->check_intact());
   return weights;
+}
+
+std::int64_t bytes_to_pack(LlamaWeights& weights) {
+  std::int64_t sum = 0;
+  const auto count = [&sum](const auto& w) {
+    if constexpr (requires { w.source; })
+      if (w.source) sum += w.packed_bytes();
+  };
+  weights.for_each_tensor(count);
+  return sum;
 }
 
 std::int64_t resident_bytes(LlamaWeights& weights) {

@@ -22,7 +22,7 @@ bool at_once(const LinearKernels& k, DType type, const kernels::Activations& x) 
 // Panels that a thread takes together: many tokens go over them while they are in its cache; but
 // every thread should come back for work a few times, in case its neighbours are slow, and the
 // fewer the tokens, the shorter may be what one does while the others wait. Weights that are not
-// packed come one panel at a time.
+// packed come one panel at a time, those that are packed on the way as they fit into a buffer.
 int panels_per_run(const LinearKernels& k, const Linear& w, const StepMemory::Prepared& x,
                    int num_threads) {
   constexpr std::int64_t kRunBytes = 256 << 10;
@@ -30,9 +30,11 @@ int panels_per_run(const LinearKernels& k, const Linear& w, const StepMemory::Pr
   const bool are_at_once =
       at_once(k, *w.packed_type, x.prompts) || at_once(k, *w.packed_type, x.others);
   const std::int64_t most = are_at_once ? k.num_bf16_panels : kRunBytes / w.panel_bytes();
+  const std::int64_t fits = w.source ? StepMemory::most_panels_read(w) : most;
   const std::int64_t runs_each = x.prompts.num_tiles() + x.others.num_tiles() == 1 ? 16 : 4;
   const std::int64_t fair = w.num_panels() / (runs_each * num_threads);
-  return static_cast<int>(std::clamp<std::int64_t>(most, 1, std::max<std::int64_t>(1, fair)));
+  return static_cast<int>(
+      std::clamp<std::int64_t>(std::min(most, fits), 1, std::max<std::int64_t>(1, fair)));
 }
 
 // Tiles of activations that go over a run of panels together: they stay in the core's own cache
@@ -43,23 +45,23 @@ int tiles_per_pass(int columns, int tile_tokens) {
   return static_cast<int>(std::max<std::int64_t>(1, kPassBytes / tile));
 }
 
-// Packed panels [first, end) times the rows of x, whose outputs y are [rows of x, rows of w].
+// Packed panels [first, end), which stand at `panels`, times the rows of x, whose outputs y are
+// [rows of x, rows of w].
 void multiply_panels(const LinearKernels& k, const Linear& w, int first, int end,
-                     const kernels::Activations& x, float* y) {
+                     const std::byte* panels, const kernels::Activations& x, float* y) {
   const auto type = static_cast<std::size_t>(*w.packed_type);
   const int first_row = first * kPanelRows;
   if (at_once(k, *w.packed_type, x)) {
     const int num_rows = std::min(end * kPanelRows, w.rows) - first_row;
-    return k.multiply_bf16[type]({w.panel(first), w.panel_bytes(), num_rows}, x, y + first_row,
-                                 w.rows);
+    return k.multiply_bf16[type]({panels, w.panel_bytes(), num_rows}, x, y + first_row, w.rows);
   }
   const int tiles = tiles_per_pass(x.columns, x.tile_tokens);
   for (int t = 0; t < x.num_tiles(); t += tiles)
     for (int p = first; p < end; ++p) {
       const int row = p * kPanelRows;
       const std::int64_t to = std::int64_t{t} * x.tile_tokens * w.rows + row;
-      k.multiply_panel[type](w.panel(p), x.tiles(t, tiles), std::min(kPanelRows, w.rows - row),
-                             y + to, w.rows);
+      k.multiply_panel[type](panels + (p - first) * w.panel_bytes(), x.tiles(t, tiles),
+                             std::min(kPanelRows, w.rows - row), y + to, w.rows);
     }
 }
 
@@ -72,8 +74,8 @@ const std::byte* pack_floats(const Linear& w, int panel, const StepMemory::Panel
     w.read_row(first_row + r, line);
     lines[static_cast<std::size_t>(r)] = reinterpret_cast<const std::byte*>(line);
   }
-  kernels::pack_panel(DType::kF32, lines, w.columns, buffers.panel);
-  return buffers.panel;
+  kernels::pack_panel(DType::kF32, lines, w.columns, buffers.panels);
+  return buffers.panels;
 }
 
 // The panels [first, end) of a product, as columns of y.
@@ -82,7 +84,7 @@ struct Run {
   int column, num_columns;
 };
 
-// y = x Wᵀ in runs of panels.
+// y = x Wᵀ in runs of panels, from the constructor's beginning to the destructor's end.
 class Product {
  public:
   // `buffers` of each thread, where w is not packed.
@@ -93,7 +95,13 @@ class Product {
         x_(x),
         y_(y),
         buffers_(buffers),
-        run_panels_(panels_per_run(k, w, x, num_threads)) {}
+        run_panels_(panels_per_run(k, w, x, num_threads)),
+        use_(w.source ? w.source->begin_use() : PanelSource::Use::kPacked) {}
+  ~Product() {
+    if (w_.source) w_.source->end_use(use_);
+  }
+  Product(const Product&) = delete;
+  Product& operator=(const Product&) = delete;
 
   int num_runs() const { return (num_panels() + run_panels_ - 1) / run_panels_; }
   Run run(int i) const {
@@ -105,8 +113,9 @@ class Product {
   // The run's columns of y, for all tokens.
   void multiply(Run r, int thread) const {
     if (w_.packed_type) {
-      multiply_panels(kernels_, w_, r.first, r.end, x_.prompts, y_.row(0));
-      multiply_panels(kernels_, w_, r.first, r.end, x_.others, y_.row(x_.prompts.num_rows));
+      const std::byte* p = panels(r, thread);
+      multiply_panels(kernels_, w_, r.first, r.end, p, x_.prompts, y_.row(0));
+      multiply_panels(kernels_, w_, r.first, r.end, p, x_.others, y_.row(x_.prompts.num_rows));
       return;
     }
     for (int i = r.first; i < r.end; ++i)
@@ -117,6 +126,10 @@ class Product {
 
  private:
   int num_panels() const { return static_cast<int>(w_.num_panels()); }
+  const std::byte* panels(Run r, int thread) const {
+    if (!w_.source) return w_.panel(r.first);
+    return w_.source->panels(r.first, r.end, use_, buffers_[thread].panels);
+  }
 
   const LinearKernels& kernels_;
   const Linear& w_;
@@ -124,6 +137,7 @@ class Product {
   Tensor y_;
   const StepMemory::PanelBuffers* buffers_;
   int run_panels_;
+  PanelSource::Use use_;
 };
 
 // Threads share the runs of all products: body(product, run, thread).

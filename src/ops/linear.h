@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "kernels/pack.h"
+#include "ops/panel_source.h"
 #include "tensor/dtype.h"
 
 namespace pronk {
@@ -15,8 +16,8 @@ namespace pronk {
 // Writes the exact float values of a row. Any thread.
 using RowReader = std::function<void(std::int64_t row, float* out)>;
 
-// W [rows, columns] of y = x Wᵀ. Cheap to copy: copies share the memory. Immutable once loaded,
-// then any thread may read it.
+// W [rows, columns] of y = x Wᵀ. Cheap to copy: copies share the memory. Its values never change
+// once it is loaded; then any thread may read it.
 struct Linear {
   std::string name;  // Hugging Face's, without ".weight": "model.layers.3.mlp.up_proj"
   int rows = 0;
@@ -24,7 +25,8 @@ struct Linear {
   // The type of its packed panels (kernels/pack.h); none: rows are read as floats whenever they are
   // needed.
   std::optional<DType> packed_type;
-  std::shared_ptr<const std::byte> panels;  // null while only planned
+  std::shared_ptr<const std::byte> panels;  // null while only planned, or where `source` is set
+  std::shared_ptr<PanelSource> source;      // of panels that are packed when they are used again
   RowReader read_row;                       // for embed, and where nothing is packed
 
   std::int64_t num_panels() const { return kernels::num_panels(rows); }

@@ -53,16 +53,25 @@ StepMemory::Prepared& StepMemory::prepare(Tensor x, kernels::ActivationKind kind
   return p;
 }
 
+int StepMemory::most_panels_read(const Linear& w) {
+  constexpr std::int64_t kMostBytes = 256 << 10;  // as a run of packed panels
+  return static_cast<int>(std::clamp<std::int64_t>(kMostBytes / w.panel_bytes(), 1, 1 << 10));
+}
+
 StepMemory::PanelBuffers* StepMemory::take_panel_buffers(
     std::initializer_list<const Linear*> weights) {
-  const auto is_packed = [](const Linear* w) { return w->packed_type.has_value(); };
-  if (std::all_of(weights.begin(), weights.end(), is_packed)) return nullptr;
-  const int columns = (*weights.begin())->columns;
+  std::int64_t num_floats = 0, panel_bytes = 0;
+  for (const Linear* w : weights)
+    if (!w->packed_type) {
+      num_floats = std::int64_t{kernels::kPanelRows} * w->columns;
+      panel_bytes = std::max(panel_bytes, kernels::panel_bytes(DType::kF32, w->columns));
+    } else if (w->source) {
+      panel_bytes = std::max(panel_bytes, most_panels_read(*w) * w->panel_bytes());
+    }
+  if (panel_bytes == 0) return nullptr;
   PanelBuffers* buffers = arena_.take_array<PanelBuffers>(num_threads_);
-  const std::int64_t panel = kernels::panel_bytes(DType::kF32, columns);
   for (int i = 0; i < num_threads_; ++i) {
-    const PanelBuffers b{arena_.take_array<float>(std::int64_t{kernels::kPanelRows} * columns),
-                         arena_.take(panel)};
+    const PanelBuffers b{arena_.take_array<float>(num_floats), arena_.take(panel_bytes)};
     if (arena_.size() > 0) buffers[i] = b;
   }
   return buffers;

@@ -76,13 +76,15 @@ class StepMemory {
   };
   Prepared& prepare(Tensor x, kernels::ActivationKind kind, int num_prompt_rows);
 
-  // One panel's rows as floats, and packed, for each thread; null where all of the weights, which
-  // have the same number of columns, are packed.
+  // For each thread, what it packs where the weights, which have the same number of columns, are
+  // not packed; null where all are.
   struct PanelBuffers {
-    float* rows;       // [kPanelRows, columns]
-    std::byte* panel;  // of type F32
+    float* rows;        // [kPanelRows, columns]: of weights that are read as floats
+    std::byte* panels;  // one of type F32, or so many as most_panels_read
   };
   PanelBuffers* take_panel_buffers(std::initializer_list<const Linear*> weights);
+  // Of panels that come from a PanelSource, how many one thread packs together.
+  static int most_panels_read(const Linear& w);
   AttendWorkspace take_attend_workspace(int num_tokens, int num_heads, const KvShape& shape);
 
   // Until its end everything taken but the residuals belongs to a layer.

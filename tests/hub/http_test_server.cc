@@ -70,6 +70,11 @@ std::string HttpTestServer::url(const std::string& path) const {
   return fmt::format("http://127.0.0.1:{}{}", port_, path);
 }
 
+void HttpTestServer::change(const std::string& path, const std::function<void(TestPage&)>& change) {
+  const std::lock_guard lock(mutex_);
+  change(pages_[path]);
+}
+
 TestPage& HttpTestServer::page(const std::string& path) {
   const std::lock_guard lock(mutex_);
   return pages_[path];

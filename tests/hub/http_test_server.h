@@ -44,7 +44,8 @@ class HttpTestServer {
 
   std::string url(const std::string& path = "") const;  // "http://127.0.0.1:PORT/path"
   TestPage& page(const std::string& path);              // set it up before it is asked for
-  std::vector<TestRequest> requests() const;            // so far
+  void change(const std::string& path, const std::function<void(TestPage&)>& change);  // any time
+  std::vector<TestRequest> requests() const;                                           // so far
   std::int64_t bytes_sent() const { return bytes_sent_; }
 
  private:

@@ -168,8 +168,8 @@ TEST_F(PullTest, ADamagedFileNeverBecomesVisible) {
 TEST_F(PullTest, AKilledPullGoesOn) {
   const std::string body = random_bytes(12 << 20);
   serve_repository("org/name", {{"m.gguf", body}});
-  TestPage& page = server_.page("/org/name/resolve/c0ffee/m.gguf");
-  page.delay_ms = 4;
+  const std::string address = "/org/name/resolve/c0ffee/m.gguf";
+  server_.page(address).delay_ms = 4;
   const pid_t child = fork();
   if (child == 0) {
     (void)pull_with("org/name", {}, quick());
@@ -182,7 +182,7 @@ TEST_F(PullTest, AKilledPullGoesOn) {
   waitpid(child, &status, 0);
   ASSERT_TRUE(WIFSIGNALED(status));
   EXPECT_FALSE(resolve("org/name").has_value());
-  page.delay_ms = 0;
+  server_.change(address, [](TestPage& page) { page.delay_ms = 0; });
   const auto model = pull_now("org/name");
   ASSERT_OK(model);
   EXPECT_EQ(read_text(model->path), body);

@@ -7,6 +7,7 @@
 #include <fstream>
 #include <numeric>
 
+#include "formats/model_writer.h"
 #include "formats/packed_file.h"
 #include "kernels/pack.h"
 #include "model/runner.h"
@@ -173,32 +174,50 @@ TEST(Packed, LoadsWithoutTakingMemoryForMatrices) {
   fs::remove(path);
 }
 
-// Weights that a step reads from the file itself: the panels of a packed file, or row by row for
-// fp32, where a model is too large to be kept as floats.
-class FileUnderAStep : public testing::TestWithParam<bool> {
+// Weights that a step reads from the file itself: the panels of a packed file, rows that are packed
+// on their second use, or row by row for fp32, where a model is too large to be kept as floats.
+enum class Reading { kPanels, kRowsToPack, kRowByRow };
+class FileUnderAStep : public testing::TestWithParam<Reading> {
  protected:
   void SetUp() override {
     path_ = fs::temp_directory_path() / ("pronk_under_" + std::to_string(::getpid()));
     fs::remove(path_);
     const auto source = synthetic_model(big_config(), DType::kF32);
-    ASSERT_OK(write_packed(*source, path_));
     auto read = std::make_shared<ModelSource>();
-    ASSERT_OK(read_packed(path_, {}, read.get()));
-    if (row_by_row()) read->tensors["more"] = {.name = "more", .rows = 1 << 20, .columns = 1 << 10};
+    if (GetParam() == Reading::kRowsToPack) {
+      ASSERT_OK(write_gguf(*source, as_floats(*source), path_));
+      read = *read_model(path_);
+    } else {
+      ASSERT_OK(write_packed(*source, path_));
+      ASSERT_OK(read_packed(path_, {}, read.get()));
+    }
+    // A tensor that nobody reads makes the model that large.
+    const bool row_by_row = GetParam() == Reading::kRowByRow;
+    if (row_by_row) read->tensors["more"] = {.name = "more", .rows = 1 << 20, .columns = 1 << 10};
     const auto model =
-        Model::from_source(read, {.precision = row_by_row() ? Precision::kFp32 : Precision::kFast});
+        Model::from_source(read, {.precision = row_by_row ? Precision::kFp32 : Precision::kFast,
+                                  .pack_on_second_use = true});
     ASSERT_OK(model);
+    EXPECT_EQ((*model)->bytes_to_pack() > 0, GetParam() == Reading::kRowsToPack);
     runner_ = *make_cpu_runner(*model, {.num_threads = 2, .num_kv_pages = 1});
     ASSERT_OK(step());
   }
   void TearDown() override { fs::remove(path_); }
 
-  // A tensor that nobody reads makes the model that large.
-  bool row_by_row() const { return GetParam(); }
   static LlamaConfig big_config() {
     LlamaConfig c = small_config();
     c.vocab_size = 4000;  // a megabyte of embedding
     return c;
+  }
+
+  static WritePlan as_floats(const ModelSource& source) {
+    WritePlan plan;
+    for (const auto& [name, tensor] : source.tensors) plan.tensors.push_back({&tensor});
+    plan.encode = [](const OutputTensor& o, std::int64_t row, std::byte* out) -> Status {
+      o.tensor->read_row(row, reinterpret_cast<float*>(out));
+      return Ok{};
+    };
+    return plan;
   }
 
   Status step() {
@@ -248,10 +267,14 @@ TEST_P(FileUnderAStep, IsDeletedAndStaysReadable) {
   EXPECT_OK(step());
 }
 
-INSTANTIATE_TEST_SUITE_P(Reading, FileUnderAStep, testing::Bool(),
-                         [](const testing::TestParamInfo<bool>& parameter) {
-                           return parameter.param ? "RowByRow" : "Panels";
-                         });
+std::string name_of(const testing::TestParamInfo<Reading>& parameter) {
+  constexpr const char* kNames[] = {"Panels", "RowsToPack", "RowByRow"};
+  return kNames[static_cast<std::size_t>(parameter.param)];
+}
+INSTANTIATE_TEST_SUITE_P(Reading, FileUnderAStep,
+                         testing::Values(Reading::kPanels, Reading::kRowsToPack,
+                                         Reading::kRowByRow),
+                         name_of);
 
 TEST(Packed, CheckFindsAnyChangedByte) {
   const fs::path path = fs::temp_directory_path() / ("pronk_packed_" + std::to_string(::getpid()));

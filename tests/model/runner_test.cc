@@ -8,6 +8,7 @@
 #include <cmath>
 #include <limits>
 #include <numeric>
+#include <thread>
 
 #include "model/limits.h"
 #include "model/plan.h"
@@ -122,6 +123,28 @@ TEST_P(RunnerLaws, ThreadsChunksNeighboursAndPagesChangeNoBit) {
 }
 
 // A sequence whose token 3 has a NaN beside one without: in one step, and later in its pages.
+TEST_P(RunnerLaws, WhenWeightsArePackedChangesNoBit) {
+  const auto [precision, weights, cache_type] = GetParam();
+  const auto source = synthetic_model(small_config(), weights);
+  Reader whole{some_tokens(100), pages_from(0, 4), 0, {}};
+  ASSERT_OK(read(*runner_of(load(source, precision), 1, cache_type), {&whole}, {100}));
+
+  const auto later =
+      Model::from_source(source, {.precision = precision, .pack_on_second_use = true});
+  ASSERT_OK(later);
+  EXPECT_GT((*later)->bytes_to_pack(), 0);
+  Reader other{whole.tokens, pages_from(0, 4), 0, {}}, chunked = other;
+  const auto read_chunks = [&](Reader* reader) {  // read, pack, find packed
+    const auto runner = runner_of(*later, 2, cache_type);
+    for (const int count : {33, 1, 66}) ASSERT_OK(read(*runner, {reader}, {count}));
+  };
+  std::thread beside([&] { read_chunks(&other); });  // another engine with the same weights
+  read_chunks(&chunked);
+  beside.join();
+  EXPECT_EQ(chunked.logits, whole.logits);
+  EXPECT_EQ(other.logits, whole.logits);
+}
+
 TEST_P(RunnerLaws, ANanStaysInItsOwnSequence) {
   const auto [precision, weights, cache_type] = GetParam();
   const auto source = synthetic_model(small_config(), weights);

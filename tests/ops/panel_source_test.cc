@@ -1,0 +1,88 @@
+// Weights that are packed on their second use: the same products, and who packs when.
+#include "ops/panel_source.h"
+
+#include <gtest/gtest.h>
+
+#include <mutex>
+
+#include "ops/op_parts.h"
+#include "ops/plan_ops.h"
+
+namespace pronk {
+namespace {
+
+using namespace testing;
+using Use = PanelSource::Use;
+
+// A matrix, and the same one with panels that come from a source, which counts what is asked of it.
+struct Later {
+  static constexpr int kRows = 32 * 30 + 5, kColumns = 64;
+  Matrix packed{DType::kQ4_0, kRows, kColumns, true, 1};
+  Linear handle = packed.handle;
+  std::vector<std::byte> place;
+  std::mutex mutex;
+  int num_read = 0, num_packed = 0;  // panels
+
+  Later() : place(static_cast<std::size_t>(handle.packed_bytes())) {
+    const auto pack = [this](int first, int end, bool for_good, std::byte* out) {
+      std::copy(packed.handle.panel(first), packed.handle.panel(end), out);
+      const std::lock_guard lock(mutex);
+      (for_good ? num_packed : num_read) += end - first;
+    };
+    handle.panels = nullptr;
+    handle.source = std::make_shared<PanelSource>(pack, place.data(), handle.panel_bytes());
+  }
+};
+
+TEST(PanelSource, IsReadByTheFirstProductAndPackedByTheSecond) {
+  Later w;
+  for (const int num_rows : {1, 40}) {
+    std::vector<float> x = random_values(std::int64_t{num_rows} * Later::kColumns, 2);
+    Cpu cpu(2);
+    for (int i = 0; i < 3; ++i) {
+      cpu.op.begin_step(num_rows, 16, num_rows / 2);
+      const Tensor expected = cpu.op.linear(view(x, num_rows), w.packed.handle);
+      const Tensor y = cpu.op.linear(view(x, num_rows), w.handle);
+      EXPECT_TRUE(std::equal(y.data, y.data + y.size(), expected.data));
+      EXPECT_EQ(w.num_read, 31) << "only the first product reads";
+      EXPECT_EQ(w.num_packed, num_rows == 1 && i == 0 ? 0 : 31) << "only the second packs";
+    }
+  }
+}
+
+TEST(PanelSource, StepsArePlannedWithWhatReadingTakes) {
+  Later w;
+  Arena counted = Arena::counting();
+  std::vector<float> x = random_values(Later::kColumns, 2);
+  Cpu cpu(2);
+  cpu.op.begin_step(1, 16);
+  cpu.op.linear(view(x, 1), w.handle);
+  const std::int64_t before = cpu.arena.most_used();
+  cpu.op.begin_step(1, 16);
+  cpu.op.linear(view(x, 1), w.packed.handle);
+  EXPECT_EQ(cpu.arena.most_used(), before);
+  StepMemory memory(counted, 2);
+  EXPECT_NE(memory.take_panel_buffers({&w.handle}), nullptr);
+  EXPECT_GE(counted.used(), 2 * w.handle.panel_bytes());
+  EXPECT_EQ(memory.take_panel_buffers({&w.packed.handle}), nullptr);
+}
+
+TEST(PanelSource, OneProductPacksWhileOthersGoOnReading) {
+  Later w;
+  PanelSource& source = *w.handle.source;
+  const Use first = source.begin_use(), beside = source.begin_use();
+  EXPECT_EQ(first, Use::kRead);
+  EXPECT_EQ(beside, Use::kRead) << "nobody has read all of it yet";
+  source.end_use(first);
+  source.end_use(beside);
+  const Use packs = source.begin_use(), reads = source.begin_use();
+  EXPECT_EQ(packs, Use::kPack);
+  EXPECT_EQ(reads, Use::kRead);
+  source.end_use(reads);
+  EXPECT_EQ(source.begin_use(), Use::kRead) << "it is still being packed";
+  source.end_use(packs);
+  EXPECT_EQ(source.begin_use(), Use::kPacked);
+}
+
+}  // namespace
+}  // namespace pronk
