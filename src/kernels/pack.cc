@@ -219,10 +219,9 @@ struct Packed<IQ4_XS> {
 FourRows rows_from(const PanelRows& rows, int r, std::ptrdiff_t offset) {
   static constexpr std::byte kZeros[sizeof(Q6_K)] = {};
   FourRows four;
-  for (int i = 0; i < 4; ++i) {
-    const std::byte* row = rows[static_cast<std::size_t>(r + i)];
-    four.row[i] = row ? row + offset : kZeros;
-  }
+  const auto first = static_cast<std::size_t>(r);
+  for (std::size_t i = 0; i < 4; ++i)
+    four.row[i] = rows[first + i] ? rows[first + i] + offset : kZeros;
   return four;
 }
 
