@@ -66,12 +66,33 @@ TEST(Tokenize, SaysWhatTheVocabularyLacks) {
   EXPECT_THAT(ids.err, StartsWith("2 of 4 bytes are left out"));
 }
 
-TEST_F(WithModel, EveryReaderOfATextSaysWhatTheVocabularyLacks) {
-  const std::string folder = scratch() / "few-tokens";
-  ASSERT_EQ(run_pronk({"convert", model_, folder, "-q"}).status, 0);
+// The model, as a folder, with a vocabulary of four letters.
+void make_few_tokens(const std::string& model, const std::string& folder) {
+  ASSERT_EQ(run_pronk({"convert", model, folder, "-q"}).status, 0);
   ASSERT_OK(write_file(std::filesystem::path(folder) / "tokenizer.json",
                        R"({"pre_tokenizer":{"type":"ByteLevel","add_prefix_space":false},
                            "model":{"type":"BPE","vocab":{"a":0,"b":1,"c":2,"d":3},"merges":[]}})"));
+}
+
+TEST_F(WithModel, AChatSaysWhatTheVocabularyLacks) {
+  const std::string folder = scratch() / "few-tokens-of-a-chat";
+  make_few_tokens(model_, folder);
+  Process chat({"run", folder, "-n", "1"},
+               {.environment = {}, .stdout_path = "", .terminal = true});
+  ASSERT_TRUE(chat.wait_for(">>> "));
+  chat.type("/set system abx\r");
+  EXPECT_TRUE(chat.wait_for("1 of 3 bytes are left out"));
+  ASSERT_TRUE(chat.wait_for(">>> "));
+  chat.type("axyz\r");
+  EXPECT_TRUE(chat.wait_for("3 of 4 bytes are left out"));
+  ASSERT_TRUE(chat.wait_for(">>> "));
+  chat.type("/bye\r");
+  EXPECT_EQ(chat.wait().status, 0);
+}
+
+TEST_F(WithModel, EveryReaderOfATextSaysWhatTheVocabularyLacks) {
+  const std::string folder = scratch() / "few-tokens";
+  make_few_tokens(model_, folder);
   const std::string text =
       "a\xff\xfe"
       "b";
