@@ -95,6 +95,16 @@ struct AmxInput {
   }
 };
 
+// What is unpacked next, asked for a few lines at a time: all at once, the core would wait.
+struct NextLines {
+  const uint8_t* line;
+  int each;  // a product
+
+  PRONK_INLINE void prefetch() {
+    for (int i = 0; i < each; ++i, line += 64) __builtin_prefetch(line, 0, 3);
+  }
+};
+
 // Products of one plane with the blocks in `which`, both groups of rows, into their sums. A tile of
 // sums is stored two products later: at once, the store would wait for its product (9.7 ns each
 // rather than 6.9).
@@ -106,6 +116,7 @@ struct TileProducts {
   TileSums<F>& sums;
   const uint8_t* which;
   int count;  // blocks or, with two scales, half blocks
+  NextLines& next;
 
   int block(int p) const { return which[p / F::kScales]; }
   static int half(int p) { return p % F::kScales; }
@@ -130,6 +141,7 @@ struct TileProducts {
   template <int kTurn>
   PRONK_INLINE void step(int p) const {
     load_activations<kTurn>(p);
+    next.prefetch();
     multiply_group<kTurn, 0>(p);
     store<1 - kTurn, 0>(p - 1);
     multiply_group<kTurn, 1>(p);
@@ -169,16 +181,17 @@ void add_low_plane(const AmxInput& in, int block, const TileSums<F>& low, TileSu
 }
 
 template <class F>
-void integer_tiles(const AmxInput& in, const UnpackedChunk<F>& w, TileSums<F>& sums) {
+void integer_tiles(const AmxInput& in, const UnpackedChunk<F>& w, NextLines& next,
+                   TileSums<F>& sums) {
   static constexpr uint8_t kAll[kChunkBlocks] = {0, 1, 2, 3, 4, 5, 6, 7};
-  TileProducts<F>{in, in.tile.high, w, sums, kAll, in.num_blocks * F::kScales}.run();
+  TileProducts<F>{in, in.tile.high, w, sums, kAll, in.num_blocks * F::kScales, next}.run();
   uint8_t two_planes[kChunkBlocks];
   int count = 0;
   for (int b = 0; b < in.num_blocks; ++b)
     if (in.standing_out(b)) two_planes[count++] = static_cast<uint8_t>(b);
   if (count == 0) return;
   TileSums<F> low;
-  TileProducts<F>{in, in.tile.low, w, low, two_planes, count * F::kScales}.run();
+  TileProducts<F>{in, in.tile.low, w, low, two_planes, count * F::kScales, next}.run();
   for (int i = 0; i < count; ++i) add_low_plane<F>(in, two_planes[i], low, sums);
 }
 
@@ -252,13 +265,13 @@ void fold_group(const AmxInput& in, int group, const UnpackedChunk<F>& w, const 
 template <class F>
 void multiply_chunk(const Activations& x, int first_block, int num_blocks,
                     const UnpackedChunk<F>& w, int num_rows, float* y, int64_t y_stride,
-                    int* shaped_for) {
+                    NextLines& next, int* shaped_for) {
   for (int i = 0; i < x.num_tiles(); ++i) {
     const Activations tile = x.tile(i);
     const AmxInput in{tile, first_block, num_blocks};
     if (tile.num_rows != *shaped_for) load_shapes<F>(*shaped_for = tile.num_rows);
     TileSums<F> sums;
-    integer_tiles<F>(in, w, sums);
+    integer_tiles<F>(in, w, next, sums);
     for (int g = 0; g < kGroups && g * kTileRows < num_rows; ++g) {
       const int rows_left = num_rows - g * kTileRows;
       const auto rows = static_cast<__mmask16>(rows_left >= 16 ? 0xffff : (1 << rows_left) - 1);
@@ -281,7 +294,10 @@ void multiply_panel_amx(const void* panel, const Activations& x, int num_rows, f
     const int left = x.num_blocks() - b, num_blocks = left < kChunkBlocks ? left : kChunkBlocks;
     unpack<F>(packed, num_blocks, w);
     packed += num_blocks / F::kSubBlocks * F::kBytes;
-    multiply_chunk<F>(x, b, num_blocks, w, num_rows, y, y_stride, &shaped_for);
+    NextLines next{packed, 0};
+    constexpr int kLines = (kChunkBlocks / F::kSubBlocks * F::kBytes + 63) / 64;
+    next.each = (kLines - 1) / (x.num_tiles() * num_blocks * F::kScales) + 1;
+    multiply_chunk<F>(x, b, num_blocks, w, num_rows, y, y_stride, next, &shaped_for);
   }
   tile_release();
 }

@@ -80,7 +80,7 @@ Result<json::value> parse_json(std::string_view text, const JsonLimits& limits) 
 }
 
 std::string write_json(const json::value& value) {
-  const std::string text = json::serialize(value);
+  std::string text = json::serialize(value);
   if (is_valid_utf8(text)) return text;
   std::string valid;
   for (std::size_t i = 0; i < text.size();) {
