@@ -38,6 +38,13 @@ struct Attention {
     return position(u, u.num_tokens - 1) / kSplitKeys + 1;
   }
 
+  int num_part_rows(const AttendUnit& u) const { return num_splits(u) * num_rows(u); }
+  int total_splits(std::span<const AttendUnit> units) const {
+    int sum = 0;
+    for (const AttendUnit& u : units) sum += num_splits(u);
+    return sum;
+  }
+
   // The unit's queries: each token's heads that share the kv head.
   void gather(const AttendUnit& u, AttendBuffers& b) const {
     const double factor = std::numbers::log2e / std::sqrt(static_cast<double>(head_dim));
@@ -102,6 +109,42 @@ struct Attention {
     write(u, work.thread[0].state);
   }
 
+  // Threads share the splits of all these units, for which there is room.
+  void shared_units(std::span<const AttendUnit> units, const AttendWorkspace& work,
+                    ThreadPool& pool) const {
+    const auto item = [&](int i, int thread) {
+      const AttendUnit* u = units.data();
+      int row = 0;
+      for (; i >= num_splits(*u); i -= num_splits(*u), ++u) row += num_part_rows(*u);
+      AttendBuffers& b = work.thread[static_cast<std::size_t>(thread)];
+      gather(*u, b);
+      attend_split(*u, i, b, work.parts.from(row + i * num_rows(*u)));
+    };
+    pool.run(total_splits(units), std::ref(item));
+    int row = 0;
+    for (const AttendUnit& u : units) {
+      for (int split = 0; split < num_splits(u); ++split, row += num_rows(u))
+        fold(u, split, work.parts.from(row), work.thread[0].state);
+      write(u, work.thread[0].state);
+    }
+  }
+
+  // So many units together as there is room for, or the splits of one.
+  void shared(std::span<const AttendUnit> units, const AttendWorkspace& work,
+              ThreadPool& pool) const {
+    while (!units.empty()) {
+      std::size_t count = 0;
+      for (int rows = 0; count < units.size(); ++count)
+        if ((rows += num_part_rows(units[count])) > work.parts.num_rows) break;
+      if (count == 0) {
+        shared_unit(units[count++], work, pool);
+      } else {
+        shared_units(units.first(count), work, pool);
+      }
+      units = units.subspan(count);
+    }
+  }
+
   // The unit's heads of q and k, in place.
   void turn(const AttendUnit& u) const {
     const int half = head_dim / 2, q_dims = group * head_dim;
@@ -137,12 +180,12 @@ std::span<const AttendUnit> list_units(const Batch& batch, int num_kv_heads, Att
   return {units, n};
 }
 
-// Whether threads should go through the splits of unit after unit together. Many units balance by
-// themselves; of few, those with many splits balance better when cut.
-bool shares_splits(int num_units, int most_splits, int num_threads) {
+// Whether threads should share splits rather than units. Many units balance by themselves; of few,
+// those with many splits balance better when cut.
+bool shares_splits(int num_units, int most_splits, int total_splits, int num_threads) {
   const auto rounds = [&](int items) { return (items + num_threads - 1) / num_threads; };
   return num_threads > 1 && num_units < 8 * num_threads &&
-         num_units * rounds(most_splits) <= rounds(num_units) * most_splits;
+         rounds(total_splits) < rounds(num_units) * most_splits;
 }
 
 }  // namespace
@@ -176,13 +219,19 @@ Tensor CpuOps::attend_turned(Tensor q, Tensor k, Tensor v, Tensor angles, const 
 
   int most_splits = 0;
   for (const AttendUnit& u : units) most_splits = std::max(most_splits, a.num_splits(u));
-  const bool shared = shares_splits(num_units, most_splits, pool_.num_threads());
+  const bool shared =
+      shares_splits(num_units, most_splits, a.total_splits(units), pool_.num_threads());
   // Where a sequence has several units for a head, they attend to what the earlier ones store.
   const bool apart = shared || num_units > std::ssize(batch.sequences) * shape.num_kv_heads;
   const auto store = [&](int i, int) { a.turn_and_store(unit(i)); };
-  if (apart) pool_.run(num_units, std::ref(store));
+  constexpr int kFewTokens = 8;  // are stored sooner than a thread wakes
+  if (apart && q.rows <= kFewTokens) {
+    for (int i = 0; i < num_units; ++i) store(i, 0);
+  } else if (apart) {
+    pool_.run(num_units, std::ref(store));
+  }
   if (shared) {
-    for (const AttendUnit& u : units) a.shared_unit(u, work, pool_);
+    a.shared(units, work, pool_);
     return y;
   }
   const auto attend = [&](int i, int thread) {

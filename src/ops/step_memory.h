@@ -41,11 +41,11 @@ struct AttendParts {
   kernels::AttendState rows;
   int num_rows, head_dim;
 
-  // Of the parts of `rows_each` rows, the i-th.
-  kernels::AttendState at(int i, int rows_each) const {
-    const std::int64_t row = std::int64_t{i} * rows_each;
+  kernels::AttendState from(std::int64_t row) const {
     return {rows.value + row * kernels::padded_head_dim(head_dim), rows.max + row, rows.sum + row};
   }
+  // Of the parts of `rows_each` rows, the i-th.
+  kernels::AttendState at(int i, int rows_each) const { return from(std::int64_t{i} * rows_each); }
 };
 
 struct AttendWorkspace {

@@ -103,6 +103,49 @@ TEST(CpuOps, AttendIsTheEquationOverManySplits) {
     }
 }
 
+// The last tokens of a sequence, by each number of threads: they share what one walks over alone.
+struct Tail {
+  int kv_heads, length, num_tokens;
+};
+class AttendTail : public ::testing::TestWithParam<Tail> {};
+
+TEST_P(AttendTail, HasTheSameBitsForAnyNumberOfThreads) {
+  const auto [kv_heads, length, num_tokens] = GetParam();
+  constexpr int kDim = 16, kGroup = 2;
+  const KvShape shape{1, kv_heads, kDim, kernels::KvType::kBF16};
+  const int num_pages = (length + kKvPageTokens - 1) / kKvPageTokens;
+  const KvCache cache = *KvCache::create(shape, num_pages);
+  std::vector<int> pages(static_cast<std::size_t>(num_pages)),
+      positions(static_cast<std::size_t>(length));
+  std::iota(pages.begin(), pages.end(), 0);
+  std::iota(positions.begin(), positions.end(), 0);
+  const int q_dims = kv_heads * kGroup * kDim, kv_dims = kv_heads * kDim;
+  auto q = random_values(std::int64_t{length} * q_dims, 1);
+  auto k = random_values(std::int64_t{length} * kv_dims, 2), v = k;
+  const auto last_tokens = [&](int threads, int count) {
+    const int first = length - count;
+    const BatchSequence sequence{0, count, first, pages};
+    Cpu cpu(threads, 256 << 20);
+    cpu.op.begin_step(count, kDim);
+    const auto rows = [&](std::vector<float>& values, int width) {
+      return Tensor{values.data() + std::int64_t{first} * width, count, width};
+    };
+    const Tensor y = cpu.op.attend(
+        rows(q, q_dims), rows(k, kv_dims), rows(v, kv_dims),
+        {{}, std::span(positions).subspan(static_cast<std::size_t>(first)), {&sequence, 1}, {}},
+        cache[0]);
+    return std::vector<float>(y.row(count - num_tokens), y.row(count));
+  };
+  const std::vector<float> whole = last_tokens(1, length);  // and stores them all
+  for (const int threads : {1, 2, 3, 5}) EXPECT_EQ(last_tokens(threads, num_tokens), whole);
+}
+
+INSTANTIATE_TEST_SUITE_P(Lengths, AttendTail,
+                         ::testing::Values(Tail{3, 1100, 1},     // all splits of all heads at once
+                                           Tail{3, 1100, 20},    //
+                                           Tail{3, 2112, 32},    // head by head
+                                           Tail{1, 4704, 32}));  // splits of one head in turns
+
 // One layer's worth of operations, whatever Ops is.
 template <Ops O>
 void layer_like(O& op, const Matrix& square, const Matrix& wide, const NormWeight& norm,
