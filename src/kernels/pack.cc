@@ -226,9 +226,9 @@ FourRows rows_from(const PanelRows& rows, int r, std::ptrdiff_t offset) {
 }
 
 // Asks for `size` bytes at an address that may be no memory, which costs nothing then.
-void prefetch(std::uintptr_t address, int size) {
-  constexpr int kLine = 64;
-  for (int i = 0; i < size; i += kLine)
+void prefetch(std::uintptr_t address, std::uintptr_t size) {
+  constexpr std::uintptr_t kLine = 64;
+  for (std::uintptr_t i = 0; i < size; i += kLine)
     __builtin_prefetch(reinterpret_cast<const void*>(address + i), 0, 3);
 }
 
@@ -237,8 +237,9 @@ void pack_blocks(const PanelRows& rows, int columns, std::byte* out) {
   using P = Packed<Block>;
   constexpr int kBlockBytes = sizeof(Block), kHeadBytes = 64 * std::size(P::kHeads);
   // The next panel mostly stands behind this one.
+  const int row_bytes = columns / P::kColumns * kBlockBytes;
   std::uintptr_t ahead = reinterpret_cast<std::uintptr_t>(rows[0]) +
-                         std::uintptr_t{kPanelRows} * (columns / P::kColumns) * kBlockBytes;
+                         static_cast<std::uintptr_t>(kPanelRows * row_bytes);
   for (int b = 0; b < columns / P::kColumns; ++b, out += kPanelRows * kBlockBytes)
     for (int r = 0; r < kPanelRows; r += 4, ahead += 4 * kBlockBytes) {
       const FourRows four = rows_from(rows, r, std::ptrdiff_t{b} * kBlockBytes);

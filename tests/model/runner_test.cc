@@ -134,8 +134,8 @@ TEST_P(RunnerLaws, WhenWeightsArePackedChangesNoBit) {
   ASSERT_OK(later);
   EXPECT_GT((*later)->bytes_to_pack(), 0);
   Reader other{whole.tokens, pages_from(0, 4), 0, {}}, chunked = other;
-  const auto read_chunks = [&](Reader* reader) {  // read, pack, find packed
-    const auto runner = runner_of(*later, 2, cache_type);
+  const auto read_chunks = [&, cache = cache_type](Reader* reader) {  // read, pack, find packed
+    const auto runner = runner_of(*later, 2, cache);
     for (const int count : {33, 1, 66}) ASSERT_OK(read(*runner, {reader}, {count}));
   };
   std::thread beside([&] { read_chunks(&other); });  // another engine with the same weights

@@ -110,7 +110,8 @@ struct Tail {
 class AttendTail : public ::testing::TestWithParam<Tail> {};
 
 TEST_P(AttendTail, HasTheSameBitsForAnyNumberOfThreads) {
-  const auto [kv_heads, length, num_tokens] = GetParam();
+  const int kv_heads = GetParam().kv_heads, length = GetParam().length,
+            num_tokens = GetParam().num_tokens;
   constexpr int kDim = 16, kGroup = 2;
   const KvShape shape{1, kv_heads, kDim, kernels::KvType::kBF16};
   const int num_pages = (length + kKvPageTokens - 1) / kKvPageTokens;
