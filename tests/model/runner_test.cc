@@ -122,7 +122,6 @@ TEST_P(RunnerLaws, ThreadsChunksNeighboursAndPagesChangeNoBit) {
   }
 }
 
-// A sequence whose token 3 has a NaN beside one without: in one step, and later in its pages.
 TEST_P(RunnerLaws, WhenWeightsArePackedChangesNoBit) {
   const auto [precision, weights, cache_type] = GetParam();
   const auto source = synthetic_model(small_config(), weights);
@@ -145,6 +144,7 @@ TEST_P(RunnerLaws, WhenWeightsArePackedChangesNoBit) {
   EXPECT_EQ(other.logits, whole.logits);
 }
 
+// A sequence whose token 3 has a NaN beside one without: in one step, and later in its pages.
 TEST_P(RunnerLaws, ANanStaysInItsOwnSequence) {
   const auto [precision, weights, cache_type] = GetParam();
   const auto source = synthetic_model(small_config(), weights);
