@@ -237,7 +237,7 @@ void pack_blocks(const PanelRows& rows, int columns, std::byte* out) {
   using P = Packed<Block>;
   constexpr int kBlockBytes = sizeof(Block), kHeadBytes = 64 * std::size(P::kHeads);
   // The next panel mostly stands behind this one.
-  const auto row_size = static_cast<std::uintptr_t>(columns / P::kColumns * kBlockBytes);
+  const std::uintptr_t row_size = static_cast<std::uintptr_t>(columns) / P::kColumns * kBlockBytes;
   std::uintptr_t ahead = reinterpret_cast<std::uintptr_t>(rows[0]) + kPanelRows * row_size;
   for (int b = 0; b < columns / P::kColumns; ++b, out += kPanelRows * kBlockBytes)
     for (int r = 0; r < kPanelRows; r += 4, ahead += 4 * kBlockBytes) {
