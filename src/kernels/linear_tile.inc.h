@@ -24,10 +24,31 @@ struct TileInput {
   }
 };
 
+// How far ahead of the products a panel is asked for from memory. The last panel of a matrix asks
+// for what lies behind it, which costs nothing where nothing is.
+constexpr int64_t kPrefetchBytes = 3072;
+
+template <int kBytes>
+PRONK_INLINE void prefetch(const uint8_t* p) {
+  PRONK_UNROLL
+  for (int i = 0; i < kBytes; i += 64) __builtin_prefetch(p + kPrefetchBytes + i, 0, 2);
+}
+
+// A word's share of the lines that a block of 32 columns takes: asked for all at once, they make
+// the core wait.
+template <class F, int j>
+PRONK_INLINE void prefetch_word(const uint8_t* ahead) {
+  constexpr int kLines = F::kBytes / F::kSubBlocks / 64;
+  PRONK_UNROLL
+  for (int i = j * kLines / 8; i < (j + 1) * kLines / 8; ++i)
+    __builtin_prefetch(ahead + 64 * i, 0, 2);
+}
+
 // sums[g][t] += Σ of columns 4j..4j+3, weights of group g times activations of token t.
 template <class F, int j, int kGroups, int kTokens>
 PRONK_INLINE void add_word(const uint8_t* const (&lines)[kGroups], const int8_t* x,
-                           Ints (&sums)[kGroups][kTokens]) {
+                           const uint8_t* ahead, Ints (&sums)[kGroups][kTokens]) {
+  prefetch_word<F, j>(ahead);
   Line w[kGroups];
   PRONK_UNROLL
   for (int g = 0; g < kGroups; ++g) w[g] = F::template weights<j>(lines[g]);
@@ -42,21 +63,21 @@ PRONK_INLINE void add_word(const uint8_t* const (&lines)[kGroups], const int8_t*
 // All 32 columns, or the half of 16 that kPart says (0 or 1; -1: all).
 template <class F, int kPart, int kGroups, int kTokens>
 PRONK_INLINE void add_part(const uint8_t* const (&lines)[kGroups], const int8_t* x,
-                           Ints (&sums)[kGroups][kTokens]) {
+                           const uint8_t* ahead, Ints (&sums)[kGroups][kTokens]) {
   if constexpr (kPart == -1) {  // the two nibbles of a line one after the other
-    add_word<F, 0>(lines, x, sums);
-    add_word<F, 4>(lines, x, sums);
-    add_word<F, 1>(lines, x, sums);
-    add_word<F, 5>(lines, x, sums);
-    add_word<F, 2>(lines, x, sums);
-    add_word<F, 6>(lines, x, sums);
-    add_word<F, 3>(lines, x, sums);
-    add_word<F, 7>(lines, x, sums);
+    add_word<F, 0>(lines, x, ahead, sums);
+    add_word<F, 4>(lines, x, ahead, sums);
+    add_word<F, 1>(lines, x, ahead, sums);
+    add_word<F, 5>(lines, x, ahead, sums);
+    add_word<F, 2>(lines, x, ahead, sums);
+    add_word<F, 6>(lines, x, ahead, sums);
+    add_word<F, 3>(lines, x, ahead, sums);
+    add_word<F, 7>(lines, x, ahead, sums);
   } else {
-    add_word<F, 4 * kPart>(lines, x, sums);
-    add_word<F, 4 * kPart + 1>(lines, x, sums);
-    add_word<F, 4 * kPart + 2>(lines, x, sums);
-    add_word<F, 4 * kPart + 3>(lines, x, sums);
+    add_word<F, 4 * kPart>(lines, x, ahead, sums);
+    add_word<F, 4 * kPart + 1>(lines, x, ahead, sums);
+    add_word<F, 4 * kPart + 2>(lines, x, ahead, sums);
+    add_word<F, 4 * kPart + 3>(lines, x, ahead, sums);
   }
 }
 
@@ -73,7 +94,8 @@ PRONK_INLINE Ints offset_of(const ActivationBlock& x) {
 // for those that do not, the low plane is zeros and the multiplier 1.
 template <class F, int kPart, int kGroups, int kTokens>
 PRONK_INLINE void integer_sums(const uint8_t* const (&lines)[kGroups], const TileInput& in, int b,
-                               bool two_planes, Ints (&sums)[kGroups][kTokens]) {
+                               bool two_planes, const uint8_t* ahead,
+                               Ints (&sums)[kGroups][kTokens]) {
   const ActivationBlock* x = in.blocks + b * in.num_tokens;
   if (__builtin_expect(two_planes, 0)) {
     PRONK_UNROLL
@@ -81,7 +103,7 @@ PRONK_INLINE void integer_sums(const uint8_t* const (&lines)[kGroups], const Til
       PRONK_UNROLL
       for (int g = 0; g < kGroups; ++g) sums[g][t] = zero_ints();
     }
-    add_part<F, kPart>(lines, in.plane(in.high, b), sums);
+    add_part<F, kPart>(lines, in.plane(in.high, b), ahead, sums);
     PRONK_UNROLL
     for (int t = 0; t < kTokens; ++t) {
       const ActivationBlock& of_token = x[t];
@@ -89,7 +111,7 @@ PRONK_INLINE void integer_sums(const uint8_t* const (&lines)[kGroups], const Til
       for (int g = 0; g < kGroups; ++g)
         sums[g][t] = add(multiply(sums[g][t], of_token.multiplier), offset_of<F, kPart>(of_token));
     }
-    add_part<F, kPart>(lines, in.plane(in.low, b), sums);
+    add_part<F, kPart>(lines, in.plane(in.low, b), ahead, sums);
   } else {
     PRONK_UNROLL
     for (int t = 0; t < kTokens; ++t) {
@@ -97,7 +119,7 @@ PRONK_INLINE void integer_sums(const uint8_t* const (&lines)[kGroups], const Til
       PRONK_UNROLL
       for (int g = 0; g < kGroups; ++g) sums[g][t] = start;
     }
-    add_part<F, kPart>(lines, in.plane(in.high, b), sums);
+    add_part<F, kPart>(lines, in.plane(in.high, b), ahead, sums);
   }
 }
 
@@ -105,7 +127,8 @@ PRONK_INLINE void integer_sums(const uint8_t* const (&lines)[kGroups], const Til
 template <class F, int kGroups, int kTokens>
 PRONK_INLINE void fold_block(const uint8_t* block, int sub,
                              const typename F::Head (&heads)[kGroups], int first_group,
-                             const TileInput& in, int b, Floats (&out)[kGroups][kTokens]) {
+                             const TileInput& in, int b, const uint8_t* ahead,
+                             Floats (&out)[kGroups][kTokens]) {
   bool two_planes = false;
   PRONK_UNROLL
   for (int t = 0; t < kTokens; ++t) two_planes |= in.stands_out[b * in.num_tokens + t] != 0;
@@ -115,7 +138,7 @@ PRONK_INLINE void fold_block(const uint8_t* block, int sub,
 
   if constexpr (F::kScales == 1) {
     Ints sums[kGroups][kTokens];
-    integer_sums<F, -1>(lines, in, b, two_planes, sums);
+    integer_sums<F, -1>(lines, in, b, two_planes, ahead, sums);
     PRONK_UNROLL
     for (int g = 0; g < kGroups; ++g) {
       const Floats scale = F::scale(heads[g], sub, 0);
@@ -128,14 +151,14 @@ PRONK_INLINE void fold_block(const uint8_t* block, int sub,
   } else {
     Ints sums[kGroups][kTokens];
     Floats halves[kGroups][kTokens];
-    integer_sums<F, 0>(lines, in, b, two_planes, sums);
+    integer_sums<F, 0>(lines, in, b, two_planes, ahead, sums);
     PRONK_UNROLL
     for (int g = 0; g < kGroups; ++g) {
       const Floats scale = F::scale(heads[g], sub, 0);
       PRONK_UNROLL
       for (int t = 0; t < kTokens; ++t) halves[g][t] = multiply(scale, to_floats(sums[g][t]));
     }
-    integer_sums<F, 1>(lines, in, b, two_planes, sums);
+    integer_sums<F, 1>(lines, in, b, two_planes, ahead, sums);
     PRONK_UNROLL
     for (int g = 0; g < kGroups; ++g) {
       const Floats scale = F::scale(heads[g], sub, 1);
@@ -163,16 +186,6 @@ PRONK_INLINE void fold_block(const uint8_t* block, int sub,
   }
 }
 
-// How far ahead of the products a panel is asked for from memory. The last panel of a matrix asks
-// for what lies behind it, which costs nothing where nothing is.
-constexpr int64_t kPrefetchBytes = 3072;
-
-template <int kBytes>
-PRONK_INLINE void prefetch(const uint8_t* p) {
-  PRONK_UNROLL
-  for (int i = 0; i < kBytes; i += 64) __builtin_prefetch(p + kPrefetchBytes + i, 0, 2);
-}
-
 // Groups first_group.. of the panel times kTokens tokens; y[t · y_stride + 16 g + row].
 template <class F, int kGroups, int kTokens>
 void multiply_tile(const uint8_t* panel, int first_group, const TileInput& in, int num_rows,
@@ -184,15 +197,14 @@ void multiply_tile(const uint8_t* panel, int first_group, const TileInput& in, i
     for (int t = 0; t < kTokens; ++t) out[g][t] = zero_floats();
   }
   const int num_blocks = static_cast<int>(in.num_blocks);
+  const int64_t ahead = first_group == 0 ? kPrefetchBytes : 0;  // once for all groups
   for (int b = 0; b < num_blocks; b += F::kSubBlocks, panel += F::kBytes) {
     typename F::Head heads[kGroups];
     PRONK_UNROLL
     for (int g = 0; g < kGroups; ++g) heads[g] = F::read_head(panel, first_group + g);
-    for (int sub = 0; sub < F::kSubBlocks; ++sub) {
-      if (first_group == 0)
-        prefetch<F::kBytes / F::kSubBlocks>(panel + sub * (F::kBytes / F::kSubBlocks));
-      fold_block<F>(panel, sub, heads, first_group, in, b + sub, out);
-    }
+    for (int sub = 0; sub < F::kSubBlocks; ++sub)
+      fold_block<F>(panel, sub, heads, first_group, in, b + sub,
+                    panel + sub * (F::kBytes / F::kSubBlocks) + ahead, out);
   }
   PRONK_UNROLL
   for (int g = 0; g < kGroups; ++g) {
