@@ -29,6 +29,15 @@ template <int kTo, int kX, int kW>
 PRONK_INLINE void tile_dot_int8() {
   asm volatile("tdpbssd %%tmm%c2, %%tmm%c1, %%tmm%c0" : : "i"(kTo), "i"(kX), "i"(kW));
 }
+// The same, one of them unsigned.
+template <int kTo, int kX, int kW>
+PRONK_INLINE void tile_dot_signed_unsigned() {
+  asm volatile("tdpbsud %%tmm%c2, %%tmm%c1, %%tmm%c0" : : "i"(kTo), "i"(kX), "i"(kW));
+}
+template <int kTo, int kX, int kW>
+PRONK_INLINE void tile_dot_unsigned_signed() {
+  asm volatile("tdpbusd %%tmm%c2, %%tmm%c1, %%tmm%c0" : : "i"(kTo), "i"(kX), "i"(kW));
+}
 template <int kTo, int kX, int kW>
 PRONK_INLINE void tile_dot_bf16() {
   asm volatile("tdpbf16ps %%tmm%c2, %%tmm%c1, %%tmm%c0" : : "i"(kTo), "i"(kX), "i"(kW));

@@ -9,6 +9,7 @@
 #if defined(PRONK_AMX)
 #include "kernels/amx.inc.h"
 #include "kernels/attend_amx.inc.h"
+#include "kernels/attend_amx_int8.inc.h"
 #endif
 // clang-format on
 
@@ -17,8 +18,10 @@ namespace {
 
 #if defined(PRONK_AMX)
 constexpr auto kAttendBf16 = lanes::attend_bf16_amx;
+constexpr auto kAttendInt8 = lanes::attend_int8_amx;
 #else
 constexpr auto kAttendBf16 = lanes::attend<lanes::FloatRows<lanes::Bf16Terms>>;
+constexpr auto kAttendInt8 = lanes::attend<lanes::Int8Rows>;
 #endif
 
 constexpr AttendKernels kAttend{
@@ -27,8 +30,7 @@ constexpr AttendKernels kAttend{
      {lanes::take_query<lanes::Bf16Terms>, lanes::store_bf16, kAttendBf16, lanes::give_value},
      {lanes::take_query<lanes::Bf16WideTerms>, lanes::store_bf16,
       lanes::attend<lanes::FloatRows<lanes::Bf16WideTerms>>, lanes::give_value},
-     {lanes::take_query_int8, lanes::store_int8, lanes::attend<lanes::Int8Rows>,
-      lanes::give_value_int8}},
+     {lanes::take_query_int8, lanes::store_int8, kAttendInt8, lanes::give_value_int8}},
     lanes::fold,
 };
 

@@ -122,9 +122,7 @@ void attend_tile_rows(const AttendSplit& s, const AttendState& out, int row, int
   t.load_shapes();
   if (t.num_keys > 0) score_tiles(t);
   for (int r = 0; r < num_rows; ++r)
-    weigh_row<Bf16Terms>(s.scores + r * kSplitKeys, s.num_visible[row + r],
-                         t.num_pages() * kPageKeys, (uint32_t*)s.weights + r * (kSplitKeys / 2),
-                         out.max + row + r, out.sum + row + r);
+    weigh<Bf16Terms>(s, out, row + r, r, t.num_pages() * kPageKeys);
   int column = 0;
   for (; column + 64 <= s.head_dim; column += 64) mix_tiles<4>(t, out, column);
   if (column < s.head_dim) mix_tiles<2>(t, out, column);

@@ -95,7 +95,8 @@ void give_value_int8(float* value, float factor, int head_dim, float* y) {
   scale_n(value, factor / (float)rotation_block(head_dim), head_dim, y);
 }
 
-// scores[r][key] = q[r] · k[key] for N rows, a page of 32 keys at a time: keys in lanes.
+// scores[r][key] = q[r] · k[key] / the scale of q[r] for N rows, a page of 32 keys at a time: keys
+// in lanes.
 template <int N>
 void score_rows_int8(const AttendSplit& s, int row, int num_keys) {
   const int dims = padded_key_dim(KvType::kInt8, s.head_dim);
@@ -136,38 +137,39 @@ void score_rows_int8(const AttendSplit& s, int row, int num_keys) {
     for (int half = 0; half < 2; ++half) {
       const Lanes sum = fma(to_floats(high[r][half]), all(128), to_floats(low[r][half]));
       store(s.scores + r * kSplitKeys + begin + 16 * half,
-            mul(mul(sum, load(p.key_scales + 16 * half)), all(q[r].scale)));
+            mul(sum, load(p.key_scales + 16 * half)));
     }
   }
 }
 
-// A row's weights times the scales of their values, as whole numbers 256 high + low in two planes
-// [kSplitKeys] of bytes; returns what 1 is worth, NaN if a value is not finite.
-float split_weights(const AttendSplit& s, float* weights, int num_visible, int num_keys,
-                    uint8_t* planes) {
+// Row `row` of a split, its scores those of row r of the scratch: weights times the scales of their
+// values, as whole numbers 256 high + low in two planes [kSplitKeys] of bytes. Returns what 1 is
+// worth, NaN if a value is not finite.
+float weigh_int8(const AttendSplit& s, const AttendState& out, int row, int r, int num_keys) {
+  float* products = s.scores + r * kSplitKeys;
+  auto* planes = (uint8_t*)s.weights + r * 2 * kSplitKeys;
+  const auto* q = (const uint8_t*)s.q + row * kv_query_bytes(KvType::kInt8, s.head_dim);
+  float query_scale;
+  memcpy(&query_scale, q + offsetof(Int8Query, scale), sizeof query_scale);
+  const int num_levels = (num_keys + 63) / 64 * 64;
   Lanes largest = all(0), total = all(0);
-  for (int i = 0; i < num_keys; i += 16) {
-    const Int8Page p(s.pages[i / kPageKeys], s.head_dim);
-    const float* scales = p.value_scales + i % kPageKeys;
-    const int visible = num_visible - i;
-    const Lanes scale = visible >= 16 ? load(scales)
-                        : visible > 0 ? load_first(scales, visible, 0)
-                                      : all(0);
-    const Lanes weight = mul(load(weights + i), scale);
-    store(weights + i, weight);
-    largest = max(largest, weight);
-    total = add(total, weight);
-  }
+  weigh_row(products, query_scale, s.num_visible[row], num_levels, out.max + row, out.sum + row,
+            [&](int i, int count, Lanes weight) {
+              if (count == 0) return store(products + i, all(0));
+              const float* scales =
+                  Int8Page(s.pages[i / kPageKeys], s.head_dim).value_scales + i % kPageKeys;
+              const Lanes product =
+                  mul(weight, count == 16 ? load(scales) : load_first(scales, count, 0));
+              store(products + i, product);
+              largest = max(largest, product);
+              total = add(total, product);
+            });
   const float top = max_of(largest), nothing = sum_of(total) * 0;  // or NaN
-  const float per = top > 1e-30f && nothing == 0 ? kWeightLevels / top : 0;
-  for (int i = 0; i < num_keys; i += 16) {
-    float levels[16];
-    store(levels, nearest(mul(load(weights + i), all(per))));
-    for (int j = 0; j < 16; ++j) {
-      const int level = levels[j] == levels[j] ? (int)levels[j] : 0;
-      planes[i + j] = (uint8_t)(level >> 8);
-      planes[kSplitKeys + i + j] = (uint8_t)level;
-    }
+  const Lanes per = all(top > 1e-30f && nothing == 0 ? kWeightLevels / top : 0);
+  for (int i = 0; i < num_levels; i += 64) {
+    Lanes levels[4];
+    for (int j = 0; j < 4; ++j) levels[j] = mul(load(products + i + 16 * j), per);
+    store_bytes(levels, planes + kSplitKeys + i, planes + i);
   }
   return top / kWeightLevels + nothing;
 }
@@ -234,16 +236,10 @@ struct Int8Rows {
 
   template <int N>
   static void attend(const AttendSplit& s, const AttendState& out, int row) {
-    const int num_keys = keys_of_rows(s, row, N), num_lanes = (num_keys + 15) / 16 * 16;
+    const int num_keys = keys_of_rows(s, row, N);
     score_rows_int8<N>(s, row, num_keys);
     float worth[N];
-    for (int r = 0; r < N; ++r) {
-      float* scores = s.scores + r * kSplitKeys;
-      weigh_row<F32Terms>(scores, s.num_visible[row + r], num_lanes, scores, out.max + row + r,
-                          out.sum + row + r);
-      worth[r] = split_weights(s, scores, s.num_visible[row + r], num_lanes,
-                               (uint8_t*)s.weights + r * 2 * kSplitKeys);
-    }
+    for (int r = 0; r < N; ++r) worth[r] = weigh_int8(s, out, row + r, r, num_keys);
     constexpr int kWidth = kMost / N >= 4 ? 4 : kMost / N >= 2 ? 2 : 1;
     mix_values_int8<N, 2 * kWidth>(s, out, row, 0, num_keys, worth);
   }

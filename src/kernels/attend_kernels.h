@@ -91,6 +91,7 @@ struct AttendSplit {
   const void* const* pages;  // of the split, as many as the largest num_visible needs
   float* scores;             // scratch [kMaxQueryRows][kSplitKeys]
   void* weights;             // scratch [kMaxQueryRows][kSplitKeys] of 4 bytes
+  void* values;              // scratch [kSplitKeys][padded_head_dim] of bytes
   int num_rows;
   int head_dim;
 };

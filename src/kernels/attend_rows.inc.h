@@ -53,32 +53,44 @@ void score_rows(const AttendSplit& s, int row, int num_keys) {
   }
 }
 
-// weights = 2^(scores - max) for the keys the row sees, 0 for the rest of num_keys.
-template <class Terms>
-void weigh_row(const float* scores, int num_visible, int num_keys, typename Terms::Factor* weights,
-               float* max_out, float* sum_out) {
+// 2^(factor · score - max) for the keys the row sees, 16 at a time: put(i, count, weights) takes
+// the weights of keys i.., of which the first `count` are seen; the others are 0.
+template <class Put>
+PRONK_INLINE void weigh_row(const float* scores, float factor, int num_visible, int num_keys,
+                            float* max_out, float* sum_out, Put put) {
   const int whole = num_visible / 16 * 16, rest = num_visible - whole;
   Lanes largest = all(-kInfinity), sum = all(0);
   for (int i = 0; i < whole; i += 16) largest = max(largest, load(scores + i));
   if (rest) largest = max(largest, load_first(scores + whole, rest, -kInfinity));
-  const float top = num_visible > 0 ? max_of(largest) : 0;
+  const float top = num_visible > 0 ? factor * max_of(largest) : 0;
+  const auto weight_of = [=](Lanes score) { return exp2_of(fma(score, all(factor), all(-top))); };
   for (int i = 0; i < whole; i += 16) {
-    const Lanes weight = exp2_of(sub(load(scores + i), all(top)));
-    Terms::store_rounded(weights + i / Terms::kTogether, weight);
+    const Lanes weight = weight_of(load(scores + i));
+    put(i, 16, weight);
     sum = add(sum, weight);
   }
   int i = whole;
   if (rest) {
     float last[16];
-    store(last, exp2_of(sub(load_first(scores + i, rest, -kInfinity), all(top))));
+    store(last, weight_of(load_first(scores + i, rest, 0)));
     const Lanes weight = load_first(last, rest, 0);
-    Terms::store_rounded(weights + i / Terms::kTogether, weight);
+    put(i, rest, weight);
     sum = add(sum, weight);
     i += 16;
   }
-  for (; i < num_keys; i += 16) Terms::store_rounded(weights + i / Terms::kTogether, all(0));
+  for (; i < num_keys; i += 16) put(i, 0, all(0));
   *max_out = top;
   *sum_out = sum_of(sum);
+}
+
+// Row `row` of a split, its scores those of row r of the scratch: weights in the numbers of Terms.
+template <class Terms>
+void weigh(const AttendSplit& s, const AttendState& out, int row, int r, int num_keys) {
+  auto* weights = (typename Terms::Factor*)s.weights + r * (kSplitKeys / Terms::kTogether);
+  weigh_row(s.scores + r * kSplitKeys, 1, s.num_visible[row], num_keys, out.max + row,
+            out.sum + row, [=](int i, int, Lanes weight) {
+              Terms::store_rounded(weights + i / Terms::kTogether, weight);
+            });
 }
 
 // value[r] = Σ over keys of weight · v for N rows and W x 16 columns: columns in lanes, keys in
@@ -144,13 +156,9 @@ PRONK_INLINE int keys_of_rows(const AttendSplit& s, int row, int num_rows) {
 template <int N, class Terms>
 void attend_rows(const AttendSplit& s, const AttendState& out, int row) {
   static_assert(N <= kMaxQueryRows);
-  auto* weights = (typename Terms::Factor*)s.weights;
   const int num_keys = keys_of_rows(s, row, N);
   score_rows<N, Terms>(s, row, num_keys);
-  for (int r = 0; r < N; ++r)
-    weigh_row<Terms>(s.scores + r * kSplitKeys, s.num_visible[row + r], num_keys,
-                     weights + r * (kSplitKeys / Terms::kTogether), out.max + row + r,
-                     out.sum + row + r);
+  for (int r = 0; r < N; ++r) weigh<Terms>(s, out, row + r, r, num_keys);
   constexpr int kWidth = kAccumulators / N >= 4 ? 4 : kAccumulators / N >= 2 ? 2 : 1;
   mix_values<N, kWidth, Terms>(s, out, row, 0, num_keys);
 }

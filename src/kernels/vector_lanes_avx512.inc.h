@@ -61,6 +61,12 @@ static inline Lanes exchange(Lanes a) {
 using Ints = __m512i;
 using Bytes = __m512i;
 static inline Ints all_ints(int32_t x) { return _mm512_set1_epi32(x); }
+static inline Ints load_ints(const int32_t* p) { return _mm512_loadu_si512(p); }
+static inline void store_ints(int32_t* p, Ints a) { _mm512_storeu_si512(p, a); }
+// 128 high + low.
+static inline Ints join_planes(Ints high, Ints low) {
+  return _mm512_add_epi32(_mm512_slli_epi32(high, 7), low);
+}
 static inline Lanes to_floats(Ints a) { return _mm512_cvtepi32_ps(a); }
 static inline Bytes load_bytes(const uint8_t* p) { return _mm512_loadu_si512(p); }
 static inline Bytes all_bytes(const uint8_t* group) {
@@ -70,5 +76,23 @@ static inline Bytes all_bytes(const uint8_t* group) {
 }
 // sum + the four products in each lane of unsigned x and signed y.
 static inline Ints dot_bytes(Ints sum, Bytes x, Bytes y) { return _mm512_dpbusd_epi32(sum, x, y); }
+
+// 64 numbers in [0, 65535], rounded to whole ones (ties to even; NaN to 0): their low bytes and
+// their high ones.
+static inline void store_bytes(const Lanes (&a)[4], uint8_t* low, uint8_t* high) {
+  const auto words = [](Lanes x, Lanes y) {
+    return _mm512_packus_epi32(_mm512_cvtps_epi32(x), _mm512_cvtps_epi32(y));
+  };
+  // Packing goes by quarters of a register; groups of four bytes are put in order at the end.
+  const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+  const __m512i first = words(a[0], a[1]), second = words(a[2], a[3]);
+  const __m512i mask = _mm512_set1_epi16(0xff);
+  const __m512i lows =
+      _mm512_packus_epi16(_mm512_and_si512(first, mask), _mm512_and_si512(second, mask));
+  const __m512i highs =
+      _mm512_packus_epi16(_mm512_srli_epi16(first, 8), _mm512_srli_epi16(second, 8));
+  _mm512_storeu_si512(low, _mm512_permutexvar_epi32(order, lows));
+  _mm512_storeu_si512(high, _mm512_permutexvar_epi32(order, highs));
+}
 
 static inline bool any_nan(Lanes a) { return _mm512_cmp_ps_mask(a, a, _CMP_UNORD_Q) != 0; }

@@ -139,6 +139,20 @@ static inline Ints dot_bytes(Ints sum, Bytes x, Bytes y) {
   return sum;
 }
 
+// 64 numbers in [0, 65535], rounded to whole ones (ties to even; NaN to 0): their low bytes and
+// their high ones.
+static inline void store_bytes(const Lanes (&a)[4], uint8_t* low, uint8_t* high) {
+  for (int j = 0; j < 4; ++j) {
+    float x[16];
+    store(x, nearest(a[j]));
+    for (int i = 0; i < 16; ++i) {
+      const int n = x[i] == x[i] ? (int)x[i] : 0;
+      low[16 * j + i] = (uint8_t)n;
+      high[16 * j + i] = (uint8_t)(n >> 8);
+    }
+  }
+}
+
 static inline bool any_nan(Lanes a) {
   for (int i = 0; i < 16; ++i)
     if (a.v[i] != a.v[i]) return true;

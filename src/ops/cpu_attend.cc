@@ -63,7 +63,8 @@ struct Attention {
     const int num_keys = std::min(position(u, u.num_tokens - 1) + 1 - begin, kSplitKeys);
     for (int p = 0; p * kKvPageTokens < num_keys; ++p)
       b.pages[p] = page(u, begin / kKvPageTokens + p);
-    cache().attend({b.q, b.num_visible, b.pages, b.scores, b.weights, num_rows(u), head_dim}, out);
+    cache().attend(
+        {b.q, b.num_visible, b.pages, b.scores, b.weights, b.values, num_rows(u), head_dim}, out);
   }
 
   // state = split `split`, or state and then it.

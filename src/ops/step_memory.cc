@@ -90,13 +90,15 @@ AttendWorkspace StepMemory::take_attend_workspace(int num_tokens, int num_heads,
   w.units = arena_.take_array<AttendUnit>(std::int64_t{num_tokens} * shape.num_kv_heads);
   auto* threads = arena_.take_array<AttendBuffers>(num_threads_);
   for (int i = 0; i < num_threads_; ++i) {
-    const AttendBuffers b{arena_.take(rows * kernels::kv_query_bytes(shape.type, shape.head_dim)),
-                          arena_.take_array<int>(rows),
-                          arena_.take_array<const void*>(kernels::kSplitKeys / kernels::kPageKeys),
-                          arena_.take_array<float>(kScores),
-                          arena_.take_array<float>(kScores),
-                          take_state(rows, shape.head_dim),
-                          take_state(rows, shape.head_dim)};
+    const AttendBuffers b{
+        arena_.take(rows * kernels::kv_query_bytes(shape.type, shape.head_dim)),
+        arena_.take_array<int>(rows),
+        arena_.take_array<const void*>(kernels::kSplitKeys / kernels::kPageKeys),
+        arena_.take_array<float>(kScores),
+        arena_.take_array<float>(kScores),
+        arena_.take(kernels::kSplitKeys * kernels::padded_head_dim(shape.head_dim)),
+        take_state(rows, shape.head_dim),
+        take_state(rows, shape.head_dim)};
     if (arena_.size() > 0) threads[i] = b;
   }
   w.thread = {threads, static_cast<std::size_t>(num_threads_)};

@@ -33,6 +33,7 @@ struct AttendBuffers {
   const void** pages;  // [kSplitKeys / kPageKeys]
   float* scores;       // [kMaxQueryRows, kSplitKeys]
   float* weights;      // the same, as the cache's numbers
+  std::byte* values;   // [kSplitKeys, padded_head_dim]
   kernels::AttendState part, state;
 };
 

@@ -134,11 +134,12 @@ Attended attend(const KernelTable& table, const Pages& pages, const std::vector<
   for (const auto& page : pages.memory) pointers.push_back(page.data());
   const int width = padded_head_dim(k);
   std::vector<float> scores(kMaxQueryRows * kSplitKeys), weights(scores.size()),
+      values(static_cast<std::size_t>(kSplitKeys * width) / sizeof(float)),
       value(static_cast<std::size_t>(rows * width)), y(static_cast<std::size_t>(k));
   Attended out{{}, std::vector<float>(visible.size()), std::vector<float>(visible.size())};
-  cache.attend(
-      {queries.data(), visible.data(), pointers.data(), scores.data(), weights.data(), rows, k},
-      {value.data(), out.max.data(), out.sum.data()});
+  cache.attend({queries.data(), visible.data(), pointers.data(), scores.data(), weights.data(),
+                values.data(), rows, k},
+               {value.data(), out.max.data(), out.sum.data()});
   for (int r = 0; r < rows; ++r) {
     cache.give_value(value.data() + r * width, 1 / out.sum[static_cast<std::size_t>(r)], k,
                      y.data());
@@ -281,23 +282,29 @@ TEST(AttendKernels, PagesAreReadyForPairs) {
 // that go together are of one sequence.)
 TEST(AttendKernels, NanReachesWhoSeesIt) {
   for (const KvType type : kTypes)
-    for (const KernelTable* t : usable_tables()) {
-      Pages pages(*t, type, 8, 40, 32);
-      const std::vector<float> nan(8, std::numeric_limits<float>::quiet_NaN()), one(8, 1.0f);
-      for (bool in_key : {true, false}) {
-        cache_of(*t, type).store({.keys = in_key ? nan.data() : one.data(),
-                                  .values = in_key ? one.data() : nan.data(),
-                                  .stride = 8,
-                                  .first_slot = 5,
-                                  .num_tokens = 1,
-                                  .head_dim = 8},
-                                 pages.memory[1].data());
-        const auto q = queries(type, 1, 8);
-        EXPECT_TRUE(std::isnan(attend(*t, pages, q, {38}).value[0])) << t->name;
-        EXPECT_FALSE(std::isnan(attend(*t, pages, q, {36}).value[0])) << t->name;
-        EXPECT_FALSE(std::isnan(attend(*t, pages, q, {32}).value[0])) << t->name;
-      }
-    }
+    for (const KernelTable* t : usable_tables())
+      for (int head_dim : {8, 64})
+        for (int rows : {1, 16}) {
+          Pages pages(*t, type, head_dim, 40, 32);
+          const auto dims = static_cast<std::size_t>(head_dim);
+          const std::vector<float> nan(dims, std::numeric_limits<float>::quiet_NaN()),
+              one(dims, 1.0f);
+          const auto q = queries(type, rows, head_dim);
+          for (bool in_key : {true, false}) {
+            cache_of(*t, type).store({.keys = in_key ? nan.data() : one.data(),
+                                      .values = in_key ? one.data() : nan.data(),
+                                      .stride = head_dim,
+                                      .first_slot = 5,
+                                      .num_tokens = 1,
+                                      .head_dim = head_dim},
+                                     pages.memory[1].data());
+            for (int seen : {38, 36, 32})
+              for (const float y :
+                   attend(*t, pages, q, std::vector<int>(static_cast<std::size_t>(rows), seen))
+                       .value)
+                ASSERT_EQ(std::isnan(y), seen == 38) << t->name << ", " << seen << " keys";
+          }
+        }
 }
 
 TEST(AttendKernels, FoldJoinsTwoSplits) {
