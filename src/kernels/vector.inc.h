@@ -81,8 +81,8 @@ void scale_n(const float* x, float factor, int64_t n, float* out) {
 }
 
 // silu(x) = x / (1 + exp(-x)).
-void swiglu(float* gate, const float* up, int64_t n) {
-  map2(gate, up, n, gate, [](Lanes g, Lanes u) {
+void swiglu(const float* gate, const float* up, int64_t n, float* out) {
+  map2(gate, up, n, out, [](Lanes g, Lanes u) {
     const Lanes silu = div(g, add(all(1), exp_of(sub(all(0), g))));
     return mul(silu, u);
   });

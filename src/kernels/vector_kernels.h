@@ -17,8 +17,8 @@ struct VectorKernels {
   void (*rms_norm)(const float* x, const float* weight, int n, float eps, float* out);
   // Turns each head's pairs (i, i + K/2) by angle i, in place; cosines and sines: [head_dim / 2].
   void (*rope)(float* x, const float* cosines, const float* sines, int num_heads, int head_dim);
-  // gate = silu(gate) * up.
-  void (*swiglu)(float* gate, const float* up, int64_t n);
+  // out = silu(gate) * up; out may be gate.
+  void (*swiglu)(const float* gate, const float* up, int64_t n, float* out);
   void (*add)(const float* x, const float* y, int64_t n, float* out);
   void (*scale)(const float* x, float factor, int64_t n, float* out);
   // Rounds to nearest, ties to even; NaN stays NaN.

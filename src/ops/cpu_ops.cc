@@ -83,7 +83,7 @@ Tensor CpuOps::rope(Tensor x, std::span<const int> positions, const Rotation& ro
 Tensor CpuOps::swiglu(Tensor gate, Tensor up) {
   PRONK_CHECK(gate.rows == up.rows && gate.columns == up.columns, "gate and up have one shape");
   for_rows(pool_, gate.rows,
-           [&](int i) { table_.vector.swiglu(gate.row(i), up.row(i), gate.columns); });
+           [&](int i) { table_.vector.swiglu(gate.row(i), up.row(i), gate.columns, gate.row(i)); });
   return gate;
 }
 

@@ -24,7 +24,7 @@ constexpr Weights kWeights[] = {{{DType::kQ4_0, DType::kQ4_0, DType::kQ8_0}, tru
 // Two sequences, of a prompt of `num_prompt_rows` from its first token on and of a reply that goes
 // on with one token, over heads of 16 dimensions.
 struct Step {
-  static constexpr int kHeadDim = 16, kHeads = 4, kKvHeads = 2, kReplyStart = 40;
+  static constexpr int kHeadDim = 16, kHeads = 4, kKvHeads = 2, kReplyStart = 40, kPages = 12;
 
   explicit Step(int prompt_rows)
       : num_prompt_rows(prompt_rows), positions(static_cast<std::size_t>(prompt_rows)) {
@@ -40,7 +40,7 @@ struct Step {
   Batch batch() const { return {{}, positions, sequences, {}, num_prompt_rows}; }
 
   int num_prompt_rows;
-  std::vector<int> positions, prompt_pages = {3, 1, 0}, reply_pages = {4, 2};
+  std::vector<int> positions, prompt_pages = {3, 1, 0, 5, 6, 7, 8, 9, 10, 11}, reply_pages = {4, 2};
   std::vector<BatchSequence> sequences;
   Rotation rotation{kHeadDim, {}};
 };
@@ -57,7 +57,7 @@ std::vector<float> all_fused(O& op, const Weights& weights, const Step& step, Kv
   constexpr int kHidden = 96 + 17;  // the last panel is not full
   const auto& [a, b, c] = weights.types;
   const bool packed = weights.packed;
-  const Matrix embedding(DType::kF32, 80, kWidth, false, 9);
+  const Matrix embedding(DType::kF32, 320, kWidth, false, 9);
   const Matrix q(a, kWidth, kWidth, packed, 1), k(b, kKvWidth, kWidth, packed, 2),
       v(c, kKvWidth, kWidth, packed, 3), o(c, kWidth, kWidth, packed, 4);
   const Matrix gate(a, kHidden, kWidth, packed, 5), up(b, kHidden, kWidth, packed, 6);
@@ -81,12 +81,13 @@ class Fused : public ::testing::TestWithParam<Weights> {};
 TEST_P(Fused, IsItsPartsBitForBit) {
   const KvShape shape{1, Step::kKvHeads, Step::kHeadDim, kernels::KvType::kBF16};
   for (const kernels::KernelTable* table : kernels::usable_tables())
-    for (const int prompt_rows : {0, 1, 31, 70})
+    for (const int prompt_rows : {0, 1, 31, 70, 300})
       for (const int threads : {1, 3}) {
         SCOPED_TRACE(
             fmt::format("{}, {} rows of a prompt, {} threads", table->name, prompt_rows, threads));
         const Step step(prompt_rows);
-        const KvCache cache = *KvCache::create(shape, 5), other_cache = *KvCache::create(shape, 5);
+        const KvCache cache = *KvCache::create(shape, Step::kPages),
+                      other_cache = *KvCache::create(shape, Step::kPages);
         Cpu fused(threads, 64 << 20, *table), plain(threads, 64 << 20, *table);
         fused.op.begin_step(step.num_tokens(), Step::kHeadDim, prompt_rows);
         plain.op.begin_step(step.num_tokens(), Step::kHeadDim, prompt_rows);
@@ -95,7 +96,7 @@ TEST_P(Fused, IsItsPartsBitForBit) {
         const auto wanted = all_fused(by_parts, GetParam(), step, other_cache[0]);
         ASSERT_EQ(found.size(), wanted.size());
         EXPECT_EQ(std::memcmp(found.data(), wanted.data(), found.size() * sizeof(float)), 0);
-        for (int page = 0; page < 5; ++page)
+        for (int page = 0; page < Step::kPages; ++page)
           for (int head = 0; head < Step::kKvHeads; ++head)
             EXPECT_EQ(std::memcmp(cache[0].head(page, head), other_cache[0].head(page, head),
                                   static_cast<std::size_t>(shape.head_bytes())),
@@ -107,7 +108,7 @@ TEST_P(Fused, TakesWhatIsPlannedAndNoMoreThanItsParts) {
   const KvShape shape{1, Step::kKvHeads, Step::kHeadDim, kernels::KvType::kBF16};
   for (const int threads : {1, 3}) {
     const Step step(70);
-    const KvCache cache = *KvCache::create(shape, 5), counted = KvCache::counting(shape);
+    const KvCache cache = *KvCache::create(shape, Step::kPages), counted = KvCache::counting(shape);
     PlanOps planned(kernels::table().linear, threads), plain(kernels::table().linear, threads);
     TraceOps by_parts(plain, [](std::string_view, Tensor) {});
     Cpu cpu(threads);
@@ -128,10 +129,34 @@ INSTANTIATE_TEST_SUITE_P(Weights, Fused, ::testing::ValuesIn(kWeights), [](const
                      test.param.packed ? "packed" : "rows");
 });
 
+// More rows of a prompt than a core's cache keeps are taken in blocks, and a reply beside them.
+TEST(Products, RowsOfManyBlocksAreThoseOfOneRow) {
+  constexpr int kPromptRows = 600, kRows = kPromptRows + 1;
+  for (const DType type : {DType::kQ4_0, DType::kQ8_0, DType::kBF16}) {
+    constexpr int kWidth = 256;
+    std::vector<float> x = random_values(kRows * kWidth, 1);
+    const Matrix gate(type, 200, kWidth, true, 2), up(type, 200, kWidth, true, 3);
+    Cpu all(2), one(1);
+    all.op.begin_step(kRows, Step::kHeadDim, kPromptRows);
+    const Tensor many = view(x, kRows);
+    const Tensor y = all.op.linear(many, gate.handle);
+    const Tensor f = all.op.linear_swiglu(many, gate.handle, up.handle);
+    for (const int row : {0, 255, 256, 511, 512, 599, 600}) {
+      SCOPED_TRACE(fmt::format("{}, row {}", info(type).name, row));
+      one.op.begin_step(1, Step::kHeadDim, row < kPromptRows);
+      const Tensor alone{many.row(row), 1, kWidth};
+      const Tensor y1 = one.op.linear(alone, gate.handle);
+      const Tensor f1 = one.op.linear_swiglu(alone, gate.handle, up.handle);
+      EXPECT_TRUE(std::equal(y1.row(0), y1.row(1), y.row(row)));
+      EXPECT_TRUE(std::equal(f1.row(0), f1.row(1), f.row(row)));
+    }
+  }
+}
+
 TEST(TraceOps, NamesTheRotationOfEachOfSeveralProducts) {
   const Step step(3);
   const KvShape shape{1, Step::kKvHeads, Step::kHeadDim, kernels::KvType::kF32};
-  const KvCache cache = *KvCache::create(shape, 5);
+  const KvCache cache = *KvCache::create(shape, Step::kPages);
   Matrix q(DType::kF32, 64, 32, true, 1), k(DType::kF32, 32, 32, true, 2), v = k;
   q.handle.name = "q_proj", k.handle.name = "k_proj", v.handle.name = "v_proj";
   std::vector<float> x = random_values(4 * 32, 3);

@@ -1,0 +1,146 @@
+#include "ops/product.h"
+
+#include <algorithm>
+
+#include "kernels/pack.h"
+#include "ops/panel_source.h"
+
+namespace pronk {
+namespace {
+
+using kernels::kPanelRows;
+using kernels::LinearKernels;
+
+constexpr int kBlockTokens = 256;
+
+int rounded_up(int n, int by) { return (n + by - 1) / by; }
+
+// Whether rows of these activations go over several panels in one call.
+bool at_once(const LinearKernels& k, DType type, const kernels::Activations& x) {
+  return x.num_rows > 0 && x.bf16 && k.multiply_bf16[static_cast<std::size_t>(type)];
+}
+
+// Panels that a thread takes together: many tokens go over them while they are in its cache; but
+// every thread should come back for work a few times, in case its neighbours are slow, and the
+// fewer the tokens, the shorter may be what one does while the others wait. Weights that are not
+// packed come one panel at a time, those that are packed on the way as they fit into a buffer.
+int panels_per_run(const LinearKernels& k, const Linear& w, const StepMemory::Prepared& x,
+                   int num_threads, int num_together) {
+  constexpr std::int64_t kRunBytes = 256 << 10;
+  if (!w.packed_type) return 1;
+  const bool are_at_once =
+      at_once(k, *w.packed_type, x.prompts) || at_once(k, *w.packed_type, x.others);
+  const std::int64_t most =
+      are_at_once ? k.num_bf16_panels / num_together : kRunBytes / w.panel_bytes();
+  const std::int64_t fits = w.source ? StepMemory::most_panels_read(w) : most;
+  const std::int64_t runs_each = x.prompts.num_tiles() + x.others.num_tiles() == 1 ? 16 : 4;
+  const std::int64_t fair = w.num_panels() / (runs_each * num_threads);
+  return static_cast<int>(
+      std::clamp<std::int64_t>(std::min(most, fits), 1, std::max<std::int64_t>(1, fair)));
+}
+
+// Tiles of activations that go over a run of panels together: they stay in the core's own cache
+// meanwhile, beside the panels.
+int tiles_per_pass(int columns, int tile_tokens) {
+  constexpr std::int64_t kPassBytes = 512 << 10, kBytesPerValue = 2;  // a plane and its blocks
+  const std::int64_t tile = kBytesPerValue * tile_tokens * columns;
+  return static_cast<int>(std::max<std::int64_t>(1, kPassBytes / tile));
+}
+
+// Packed panels [first, end), which stand at `panels`, times the rows of x; y[t · y_stride] is the
+// first panel's first output for row t.
+void multiply_panels(const LinearKernels& k, const Linear& w, int first, int end,
+                     const std::byte* panels, const kernels::Activations& x, float* y,
+                     std::int64_t y_stride) {
+  if (x.num_rows == 0) return;
+  const auto type = static_cast<std::size_t>(*w.packed_type);
+  const int num_rows = std::min(end * kPanelRows, w.rows) - first * kPanelRows;
+  if (at_once(k, *w.packed_type, x))
+    return k.multiply_bf16[type]({panels, w.panel_bytes(), num_rows}, x, y, y_stride);
+  const int tiles = tiles_per_pass(x.columns, x.tile_tokens);
+  for (int t = 0; t < x.num_tiles(); t += tiles)
+    for (int p = 0; p < end - first; ++p)
+      k.multiply_panel[type](panels + p * w.panel_bytes(), x.tiles(t, tiles),
+                             std::min(kPanelRows, num_rows - p * kPanelRows),
+                             y + std::int64_t{t} * x.tile_tokens * y_stride + p * kPanelRows,
+                             y_stride);
+}
+
+// The exact values of a panel that is not packed, packed.
+const std::byte* pack_floats(const Linear& w, int panel, const StepMemory::PanelBuffers& buffers) {
+  const int first_row = panel * kPanelRows;
+  kernels::PanelRows lines{};
+  for (int r = 0; r < kPanelRows && first_row + r < w.rows; ++r) {
+    float* line = buffers.rows + static_cast<std::int64_t>(r) * w.columns;
+    w.read_row(first_row + r, line);
+    lines[static_cast<std::size_t>(r)] = reinterpret_cast<const std::byte*>(line);
+  }
+  kernels::pack_panel(DType::kF32, lines, w.columns, buffers.panels);
+  return buffers.panels;
+}
+
+}  // namespace
+
+Product::Product(const LinearKernels& k, const Linear& w, const StepMemory::Prepared& x, Tensor y,
+                 const StepMemory::PanelBuffers* buffers, int num_threads, int num_together)
+    : kernels_(k),
+      w_(w),
+      y_(y),
+      buffers_(buffers),
+      blocks_of_(x.prompts),
+      rest_(x.others),
+      run_panels_(panels_per_run(k, w, x, num_threads, num_together)),
+      num_runs_(rounded_up(static_cast<int>(w.num_panels()), run_panels_)),
+      use_(w.source ? w.source->begin_use() : PanelSource::Use::kPacked) {
+  if (x.prompts.num_rows == 0) std::swap(blocks_of_, rest_);
+  // What packs panels on its way does so once.
+  const bool in_blocks =
+      w.packed_type && at_once(k, *w.packed_type, blocks_of_) && use_ == PanelSource::Use::kPacked;
+  block_tiles_ = in_blocks ? kBlockTokens / blocks_of_.tile_tokens : blocks_of_.num_tiles();
+  num_blocks_ = rounded_up(blocks_of_.num_tiles(), block_tiles_);
+}
+
+Product::~Product() {
+  if (w_.source) w_.source->end_use(use_);
+}
+
+Share Product::share(int i) const {
+  const int first = i % num_runs_ * run_panels_;
+  const int end = std::min(first + run_panels_, static_cast<int>(w_.num_panels()));
+  const int column = first * kPanelRows, block = i / num_runs_;
+  return {first,
+          end,
+          column,
+          std::min(end * kPanelRows, w_.rows) - column,
+          block,
+          block * block_tiles_ * blocks_of_.tile_tokens,
+          of_block(block).num_rows + rest_of(block).num_rows};
+}
+
+std::int64_t Product::most_outputs() const {
+  const int of_last = share(num_shares() - 1).num_rows;
+  const int rows = num_blocks_ > 1 ? std::max(kBlockTokens, of_last) : of_last;
+  return std::int64_t{rows} * run_panels_ * kPanelRows;
+}
+
+void Product::multiply(const Share& s, int thread, float* y, std::int64_t y_stride) const {
+  if (w_.packed_type) {
+    const std::byte* p = panels(s, thread);
+    const kernels::Activations x = of_block(s.block);
+    multiply_panels(kernels_, w_, s.first, s.end, p, x, y, y_stride);
+    multiply_panels(kernels_, w_, s.first, s.end, p, rest_of(s.block), y + x.num_rows * y_stride,
+                    y_stride);
+    return;
+  }
+  for (int i = s.first; i < s.end; ++i)
+    kernels_.multiply_panel[static_cast<std::size_t>(DType::kF32)](
+        pack_floats(w_, i, buffers_[thread]), of_block(s.block),
+        std::min(kPanelRows, w_.rows - i * kPanelRows), y + (i - s.first) * kPanelRows, y_stride);
+}
+
+const std::byte* Product::panels(const Share& s, int thread) const {
+  if (!w_.source) return w_.panel(s.first);
+  return w_.source->panels(s.first, s.end, use_, buffers_[thread].panels);
+}
+
+}  // namespace pronk
