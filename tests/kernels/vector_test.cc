@@ -119,6 +119,14 @@ TEST(VectorKernels, SwigluAddAndScaleAreTheirEquations) {
       EXPECT_EQ(z[i], (g[i] + u[i]) * 0.3f);
     }
   }
+  std::vector<float> x, ones;
+  for (float g = -87; g < 100; g += 0.003f) x.push_back(g), ones.push_back(1);
+  std::vector<float> silu(x.size());
+  kernels::table().vector.swiglu(x.data(), ones.data(), std::ssize(x), silu.data());
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    const double exact = double{x[i]} / (1 + std::exp(-double{x[i]}));
+    ASSERT_NEAR(silu[i], exact, 4e-7 * std::abs(exact)) << x[i];
+  }
   for (float far : {-200.0f, 200.0f}) {  // silu's ends
     float g = far;
     const float one = 1;
