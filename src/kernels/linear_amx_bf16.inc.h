@@ -28,15 +28,31 @@ struct TokenTiles {
   }
 };
 
-// The sums of two tiles of tokens, as the tiles hold them.
-struct alignas(64) TokenSums {
-  float of[2][kGroups][kTileTokens][kTileRows];
+// Where the sums of tokens with rows of weights stand: in y, or in a buffer.
+struct Sums {
+  float* first;
+  int64_t stride;  // from a token to the next
 
-  void copy_to(float* y, int64_t y_stride, int num_tokens, int num_rows) const {
-    for (int t = 0; t < num_tokens; ++t, y += y_stride)
-      for (int g = 0; g < kGroups && g * kTileRows < num_rows; ++g)
-        store(y + g * kTileRows, _mm512_load_ps(of[t / kTileTokens][g][t % kTileTokens]),
-              num_rows - g * kTileRows);
+  Sums at(int token, int row) const { return {first + token * stride + row, stride}; }
+  template <int kTile>
+  PRONK_INLINE void load(int token, int row) const {
+    tile_load<kTile>(at(token, row).first, 4 * stride);
+  }
+  template <int kTile>
+  PRONK_INLINE void store(int token, int row) const {
+    tile_store<kTile>(at(token, row).first, 4 * stride);
+  }
+};
+
+// The sums of two tiles of tokens with a panel.
+struct alignas(64) SumsBuffer {
+  float of[2 * kTileTokens][kPanelRows];
+
+  Sums sums() { return {of[0], kPanelRows}; }
+  void copy_to(Sums y, int num_tokens, int num_rows) const {
+    for (int t = 0; t < num_tokens; ++t)
+      for (int r = 0; r < num_rows; r += kTileRows)
+        store(y.at(t, r).first, _mm512_load_ps(of[t] + r), num_rows - r);
   }
 };
 
@@ -48,18 +64,18 @@ PRONK_INLINE void start_sums() {
   if constexpr (kTwo) tile_zero<3>();
 }
 template <bool kTwo>
-PRONK_INLINE void load_sums(const TokenSums& sums) {
-  tile_load<0>(sums.of[0][0], 64);
-  tile_load<1>(sums.of[0][1], 64);
-  if constexpr (kTwo) tile_load<2>(sums.of[1][0], 64);
-  if constexpr (kTwo) tile_load<3>(sums.of[1][1], 64);
+PRONK_INLINE void load_sums(Sums from) {
+  from.load<0>(0, 0);
+  from.load<1>(0, kTileRows);
+  if constexpr (kTwo) from.load<2>(kTileTokens, 0);
+  if constexpr (kTwo) from.load<3>(kTileTokens, kTileRows);
 }
 template <bool kTwo>
-PRONK_INLINE void store_sums(TokenSums& sums) {
-  tile_store<0>(sums.of[0][0], 64);
-  tile_store<1>(sums.of[0][1], 64);
-  if constexpr (kTwo) tile_store<2>(sums.of[1][0], 64);
-  if constexpr (kTwo) tile_store<3>(sums.of[1][1], 64);
+PRONK_INLINE void store_sums(Sums to) {
+  to.store<0>(0, 0);
+  to.store<1>(0, kTileRows);
+  if constexpr (kTwo) to.store<2>(kTileTokens, 0);
+  if constexpr (kTwo) to.store<3>(kTileTokens, kTileRows);
 }
 
 // sums += x · w over one block. Of many tokens the activations pass by: the weights should stay in
@@ -69,22 +85,20 @@ PRONK_INLINE void add_products(const TokenTiles& tiles, int64_t block, const uin
   const auto x = [&](int i) {
     return tiles.x[i].bf16 + block * tiles.x[i].num_rows * kActivationBlock;
   };
-  tile_load<6>(w, WeightBlock::kPairBytes);
-  tile_load<7>(w + 64, WeightBlock::kPairBytes);
   kPassing ? tile_load_passing<4>(x(0), 64) : tile_load<4>(x(0), 64);
+  tile_load<6>(w, WeightBlock::kPairBytes);
+  if constexpr (kTwo) kPassing ? tile_load_passing<5>(x(1), 64) : tile_load<5>(x(1), 64);
+  tile_load<7>(w + 64, WeightBlock::kPairBytes);
   tile_dot_bf16<0, 4, 6>();
+  if constexpr (kTwo) tile_dot_bf16<2, 5, 6>();
   tile_dot_bf16<1, 4, 7>();
-  if constexpr (kTwo) {
-    kPassing ? tile_load_passing<5>(x(1), 64) : tile_load<5>(x(1), 64);
-    tile_dot_bf16<2, 5, 6>();
-    tile_dot_bf16<3, 5, 7>();
-  }
+  if constexpr (kTwo) tile_dot_bf16<3, 5, 7>();
 }
 
 // Few tokens: their sums stay in the tiles, and a block is unpacked while the one before is
 // multiplied.
 template <class F, bool kTwo>
-void multiply_few(const void* panel, const TokenTiles& tiles, int num_blocks, TokenSums& sums) {
+void multiply_few(const void* panel, const TokenTiles& tiles, int num_blocks, Sums sums) {
   BlockReader<F> reader(panel, tiles.x[0].columns);
   WeightBlock buffers[2];
   start_sums<kTwo>();
@@ -98,85 +112,146 @@ void multiply_few(const void* panel, const TokenTiles& tiles, int num_blocks, To
   store_sums<kTwo>(sums);
 }
 
-// Blocks that are unpacked together for many tokens: 32 KiB, which stay in the L1 cache.
-constexpr int kRunBlocks = 16;
+// Blocks of a panel that many tokens go over together: at most 36 KiB, which stay in the L1 cache.
+// So SmolLM2's 576 columns are one chunk, whose sums are complete.
+constexpr int kChunkMost = 18;
 
 struct WeightChunk {
-  WeightBlock buffers[kRunBlocks];
-  const uint8_t* blocks[kRunBlocks];
+  WeightBlock buffers[kChunkMost];
+  const uint8_t* blocks[kChunkMost];
   int first_block, num_blocks;
-
-  template <class F>
-  void read(BlockReader<F>& reader, int first, int count) {
-    first_block = first;
-    num_blocks = count;
-    for (int b = 0; b < count; ++b) blocks[b] = reader.next(buffers[b]);
-  }
 };
 
-template <bool kTwo>
-void multiply_weights(const WeightChunk& w, const TokenTiles& tiles, TokenSums& sums) {
-  w.first_block == 0 ? start_sums<kTwo>() : load_sums<kTwo>(sums);
-  for (int b = 0; b < w.num_blocks; ++b)
+// Reads a chunk, some pieces of its blocks at a time.
+template <class F>
+class ChunkReader {
+ public:
+  ChunkReader() {}
+  ChunkReader(BlockReader<F>& blocks, WeightChunk& to)
+      : blocks_(&blocks), to_(&to), left_(to.num_blocks * kPieces) {}
+
+  PRONK_INLINE void read(int num_pieces) {
+    for (; num_pieces > 0 && left_ > 0; --num_pieces) read_piece();
+  }
+  void finish() { read(left_); }
+
+ private:
+  __attribute__((noinline)) void read_piece() {
+    const int done = to_->num_blocks * kPieces - left_--, block = done / kPieces;
+    to_->blocks[block] = blocks_->next(done % kPieces, to_->buffers[block]);
+  }
+
+  BlockReader<F>* blocks_ = nullptr;
+  WeightChunk* to_ = nullptr;
+  int left_ = 0;  // pieces
+};
+
+// before + x · w into after. Meanwhile `pieces` pieces of the chunk that comes next are read for
+// each block, and the lines of `after` are fetched, which are seldom in a near cache.
+template <class F, bool kTwo>
+void multiply_weights(const WeightChunk& w, const TokenTiles& tiles, Sums before, Sums after,
+                      ChunkReader<F>& next, int pieces) {
+  const int num_tokens = tiles.num_tokens(), each = (num_tokens - 1) / w.num_blocks + 1;
+  w.first_block == 0 ? start_sums<kTwo>() : load_sums<kTwo>(before);
+  for (int b = 0, token = 0; b < w.num_blocks; ++b) {
+    for (const int end = token + each; token < end && token < num_tokens; ++token) {
+      __builtin_prefetch(after.at(token, 0).first, 1, 3);
+      __builtin_prefetch(after.at(token, kTileRows).first, 1, 3);
+    }
     add_products<kTwo, true>(tiles, w.first_block + b, w.blocks[b]);
-  store_sums<kTwo>(sums);
+    next.read(pieces);
+  }
+  store_sums<kTwo>(after);
 }
 
 // Panels and tiles of tokens that are computed together. Chunk after chunk of the columns goes over
-// all of them, so that its activations (256 KiB) and their sums (512 KiB) stay in the L2 cache and
-// a block is unpacked once.
+// all of them, so that its activations (256 KiB) and their sums (512 KiB, where a chunk is not all)
+// stay in the L2 cache and a block is unpacked once.
 constexpr int kRunPanels = 16, kRunPairs = 8;  // of tiles: 256 tokens
 
 template <class F>
-void multiply_many(const Panels& w, const Activations& x, float* y, int64_t y_stride) {
-  TokenSums sums[kRunPanels][kRunPairs];
-  const int num_pairs = (x.num_tiles() + 1) / 2;
-  BlockReader<F> readers[kRunPanels];
-  for (int p = 0; p < w.count(); ++p) readers[p] = BlockReader<F>(w.panel(p), x.columns);
-  TokenTiles(x, 0).load_shapes();
-  for (int b = 0; b < x.num_blocks(); b += kRunBlocks) {
-    const int left = x.num_blocks() - b;
-    for (int p = 0; p < w.count(); ++p) {
-      WeightChunk chunk;
-      chunk.read(readers[p], b, left < kRunBlocks ? left : kRunBlocks);
-      for (int i = 0; i < num_pairs; ++i) {
-        const TokenTiles tiles(x, 2 * i);
-        if (!tiles.is_full()) tiles.load_shapes();
-        (tiles.x[1].num_rows > 0 ? multiply_weights<true> : multiply_weights<false>)(chunk, tiles,
-                                                                                     sums[p][i]);
-        if (!tiles.is_full()) TokenTiles(x, 0).load_shapes();
-      }
+class PanelRun {
+ public:
+  PanelRun(const Panels& w, const Activations& x, Sums y)
+      : w_(w), x_(x), y_(y), num_panels_(w.count()), num_pairs_((x.num_tiles() + 1) / 2) {
+    for (int p = 0; p < num_panels_; ++p) readers_[p] = BlockReader<F>(w.panel(p), x.columns);
+  }
+
+  void multiply() {
+    const int num_chunks = (x_.num_blocks() - 1) / kChunkMost + 1;
+    chunk_blocks_ = (x_.num_blocks() - 1) / num_chunks + 1;
+    const int steps = num_chunks * num_panels_;
+    TokenTiles(x_, 0).load_shapes();
+    reader(0).finish();
+    for (int i = 0; i < steps; ++i) {
+      ChunkReader<F> next = i + 1 < steps ? reader(i + 1) : ChunkReader<F>();
+      for (int pair = 0; pair < num_pairs_; ++pair)
+        multiply(chunks_[i & 1], i % num_panels_, pair, next);
+      next.finish();
     }
   }
-  for (int p = 0; p < w.count(); ++p)
-    for (int i = 0; i < num_pairs; ++i)
-      sums[p][i].copy_to(y + i * 2 * kTileTokens * y_stride + p * kPanelRows, y_stride,
-                         TokenTiles(x, 2 * i).num_tokens(), w.rows_of(p));
-}
+
+ private:
+  // Step i: a chunk of the columns of a panel.
+  ChunkReader<F> reader(int i) {
+    WeightChunk& chunk = chunks_[i & 1];
+    chunk.first_block = i / num_panels_ * chunk_blocks_;
+    const int left = x_.num_blocks() - chunk.first_block;
+    chunk.num_blocks = left < chunk_blocks_ ? left : chunk_blocks_;
+    return ChunkReader<F>(readers_[i % num_panels_], chunk);
+  }
+
+  void multiply(const WeightChunk& chunk, int panel, int pair, ChunkReader<F>& next) {
+    const TokenTiles tiles(x_, 2 * pair);
+    SumsBuffer& buffer = buffers_[panel][pair];
+    const Sums y = y_.at(pair * 2 * kTileTokens, panel * kPanelRows);
+    const bool is_last = chunk.first_block + chunk.num_blocks == x_.num_blocks();
+    const bool is_whole = w_.rows_of(panel) == kPanelRows;
+    const Sums to = is_last && is_whole ? y : buffer.sums();
+    const int pieces = (kPieces - 1) / num_pairs_ + 1;
+    if (!tiles.is_full()) tiles.load_shapes();
+    tiles.x[1].num_rows > 0
+        ? multiply_weights<F, true>(chunk, tiles, buffer.sums(), to, next, pieces)
+        : multiply_weights<F, false>(chunk, tiles, buffer.sums(), to, next, pieces);
+    if (!tiles.is_full()) TokenTiles(x_, 0).load_shapes();
+    if (is_last && !is_whole) buffer.copy_to(y, tiles.num_tokens(), w_.rows_of(panel));
+  }
+
+  Panels w_;
+  Activations x_;
+  Sums y_;
+  int num_panels_, num_pairs_, chunk_blocks_ = 0;
+  BlockReader<F> readers_[kRunPanels];
+  WeightChunk chunks_[2];  // one is multiplied while the other is read
+  SumsBuffer buffers_[kRunPanels][kRunPairs];
+};
 
 template <class F>
-void multiply_two_tiles(const Panels& w, const Activations& x, float* y, int64_t y_stride) {
+void multiply_two_tiles(const Panels& w, const Activations& x, Sums y) {
   const TokenTiles tiles(x, 0);
   tiles.load_shapes();
   for (int p = 0; p < w.count(); ++p) {
-    TokenSums sums;
-    (tiles.x[1].num_rows > 0 ? multiply_few<F, true>
-                             : multiply_few<F, false>)(w.panel(p), tiles, x.num_blocks(), sums);
-    sums.copy_to(y + p * kPanelRows, y_stride, x.num_rows, w.rows_of(p));
+    SumsBuffer buffer;
+    (tiles.x[1].num_rows > 0 ? multiply_few<F, true> : multiply_few<F, false>)(w.panel(p), tiles,
+                                                                               x.num_blocks(),
+                                                                               buffer.sums());
+    buffer.copy_to(y.at(0, p * kPanelRows), x.num_rows, w.rows_of(p));
   }
 }
 
 // LinearKernels::multiply_bf16.
 template <class F>
 void multiply_bf16_amx(const Panels& w, const Activations& x, float* y, int64_t y_stride) {
+  const Sums to{y, y_stride};
   if (x.num_tiles() <= 2) {
-    multiply_two_tiles<F>(w, x, y, y_stride);
+    multiply_two_tiles<F>(w, x, to);
     return tile_release();
   }
   for (int t = 0; t < x.num_tiles(); t += 2 * kRunPairs)
     for (int p = 0; p < w.count(); p += kRunPanels)
-      multiply_many<F>(w.some(p, kRunPanels), x.tiles(t, 2 * kRunPairs),
-                       y + t * kTileTokens * y_stride + p * kPanelRows, y_stride);
+      PanelRun<F>(w.some(p, kRunPanels), x.tiles(t, 2 * kRunPairs),
+                  to.at(t * kTileTokens, p * kPanelRows))
+          .multiply();
   tile_release();
 }
 

@@ -85,29 +85,9 @@ PRONK_INLINE void unpack_four(const uint8_t* lines, const Affine& a, uint8_t* to
   store_pairs<0xff << 15>(bytes, a, to + j * kFourColumns);
 }
 
-// One group of rows; `to` is its part of the first pair.
-template <class F>
-PRONK_INLINE void unpack_group(const typename F::Head& head, int sub, const uint8_t* lines,
-                               uint8_t* to) {
-  const Affine first = affine<F, 256>(head, sub, 0);
-  if constexpr (F::kNibbles) {
-    const Affine high = affine<F, 16>(head, sub, 0);
-    unpack_nibbles<0>(lines, first, high, to);
-    unpack_nibbles<1>(lines, first, high, to);
-    unpack_nibbles<2>(lines, first, high, to);
-    unpack_nibbles<3>(lines, first, high, to);
-  } else {
-    const Affine second = F::kScales == 1 ? first : affine<F, 256>(head, sub, F::kScales - 1);
-    unpack_four<F, 0>(lines, first, to);
-    unpack_four<F, 1>(lines, first, to);
-    unpack_four<F, 2>(lines, first, to);
-    unpack_four<F, 3>(lines, first, to);
-    unpack_four<F, 4>(lines, second, to);
-    unpack_four<F, 5>(lines, second, to);
-    unpack_four<F, 6>(lines, second, to);
-    unpack_four<F, 7>(lines, second, to);
-  }
-}
+// A block is unpacked in pieces, so that there is work for the vector units beside every product of
+// tiles: a quarter of the lines of a group of rows each.
+constexpr int kPieces = 4 * kGroups;
 
 // Gives the blocks of a panel one after the other, whole or filled up with zeros.
 template <class F>
@@ -116,13 +96,56 @@ class BlockReader {
   BlockReader() {}
   BlockReader(const void* panel, int /*columns*/) : packed_(static_cast<const uint8_t*>(panel)) {}
 
-  const uint8_t* next(WeightBlock& buffer) {
-    if (sub_ == 0)
-      for (int g = 0; g < kGroups; ++g) heads_[g] = F::read_head(packed_, g);
-    constexpr int kPart = F::kBytes / F::kSubBlocks;
-    prefetch<kPart>(packed_ + sub_ * kPart);
-    for (int g = 0; g < kGroups; ++g)
-      unpack_group<F>(heads_[g], sub_, F::lines(packed_, sub_, g), buffer.bytes[0] + 64 * g);
+  PRONK_INLINE const uint8_t* next(WeightBlock& buffer) {
+    unpack<0>(buffer);
+    unpack<1>(buffer);
+    unpack<2>(buffer);
+    unpack<3>(buffer);
+    unpack<4>(buffer);
+    unpack<5>(buffer);
+    unpack<6>(buffer);
+    return unpack<7>(buffer);
+  }
+
+  // The same by kPieces calls, of which the last returns the block.
+  const uint8_t* next(int piece, WeightBlock& buffer) {
+    switch (piece) {
+      case 0:
+        return unpack<0>(buffer);
+      case 1:
+        return unpack<1>(buffer);
+      case 2:
+        return unpack<2>(buffer);
+      case 3:
+        return unpack<3>(buffer);
+      case 4:
+        return unpack<4>(buffer);
+      case 5:
+        return unpack<5>(buffer);
+      case 6:
+        return unpack<6>(buffer);
+      default:
+        return unpack<7>(buffer);
+    }
+  }
+
+ private:
+  static constexpr int kPart = F::kBytes / F::kSubBlocks;
+
+  template <int kPiece>
+  PRONK_INLINE const uint8_t* unpack(WeightBlock& buffer) {
+    constexpr int kGroup = kPiece / 4, q = kPiece % 4;
+    prefetch_word<F, kPiece>(packed_ + sub_ * kPart + kPrefetchBytes);
+    if constexpr (q == 0) begin_group(kGroup);
+    const uint8_t* lines = F::lines(packed_, sub_, kGroup);
+    uint8_t* to = buffer.bytes[0] + 64 * kGroup;
+    if constexpr (F::kNibbles) {
+      unpack_nibbles<q>(lines, first_, second_, to);
+    } else {
+      unpack_four<F, 2 * q>(lines, q < 2 ? first_ : second_, to);
+      unpack_four<F, 2 * q + 1>(lines, q < 2 ? first_ : second_, to);
+    }
+    if (kPiece + 1 < kPieces) return nullptr;
     if (++sub_ == F::kSubBlocks) {
       sub_ = 0;
       packed_ += F::kBytes;
@@ -130,13 +153,22 @@ class BlockReader {
     return buffer.bytes[0];
   }
 
- private:
+  PRONK_INLINE void begin_group(int g) {
+    if (sub_ == 0) heads_[g] = F::read_head(packed_, g);
+    first_ = affine<F, 256>(heads_[g], sub_, 0);
+    if constexpr (F::kNibbles)
+      second_ = affine<F, 16>(heads_[g], sub_, 0);
+    else
+      second_ = F::kScales == 1 ? first_ : affine<F, 256>(heads_[g], sub_, F::kScales - 1);
+  }
+
   const uint8_t* packed_ = nullptr;
   int sub_ = 0;  // the block's place among those that share a head
   typename F::Head heads_[kGroups];
+  Affine first_, second_;  // of the group's halves: lower and upper nibbles, or columns
 };
 
-// Float types have any number of columns.
+// Float types have any number of columns. There is nothing to unpack, but lines to be asked for.
 template <>
 class BlockReader<BF16> {
  public:
@@ -145,8 +177,18 @@ class BlockReader<BF16> {
       : packed_(static_cast<const uint8_t*>(panel)), pairs_left_((columns + 1) / 2) {}
 
   const uint8_t* next(WeightBlock& buffer) {
+    prefetch<sizeof(WeightBlock)>(packed_);
+    return take(buffer);
+  }
+  const uint8_t* next(int piece, WeightBlock& buffer) {
+    constexpr int kPart = sizeof(WeightBlock) / kPieces;
+    for (int i = 0; i < kPart; i += 64) __builtin_prefetch(packed_ + piece * kPart + i, 0, 2);
+    return piece + 1 < kPieces ? nullptr : take(buffer);
+  }
+
+ private:
+  const uint8_t* take(WeightBlock& buffer) {
     const uint8_t* block = packed_;
-    prefetch<sizeof(WeightBlock)>(block);
     packed_ += sizeof(WeightBlock);
     pairs_left_ -= WeightBlock::kPairs;
     if (pairs_left_ >= 0) return block;
@@ -156,7 +198,6 @@ class BlockReader<BF16> {
     return buffer.bytes[0];
   }
 
- private:
   const uint8_t* packed_ = nullptr;
   int64_t pairs_left_ = 0;
 };
