@@ -25,13 +25,15 @@ constexpr auto kAttendInt8 = lanes::attend<lanes::Int8Rows>;
 #endif
 
 constexpr AttendKernels kAttend{
-    {{lanes::take_query<lanes::F32Terms>, lanes::store_f32,
-      lanes::attend<lanes::FloatRows<lanes::F32Terms>>, lanes::give_value},
-     {lanes::take_query<lanes::Bf16Terms>, lanes::store_bf16, kAttendBf16, lanes::give_value},
-     {lanes::take_query<lanes::Bf16WideTerms>, lanes::store_bf16,
-      lanes::attend<lanes::FloatRows<lanes::Bf16WideTerms>>, lanes::give_value},
-     {lanes::take_query_int8, lanes::store_int8, kAttendInt8, lanes::give_value_int8}},
-    lanes::fold,
+    {{clean<lanes::take_query<lanes::F32Terms>>, clean<lanes::store_f32>,
+      clean<lanes::attend<lanes::FloatRows<lanes::F32Terms>>>, clean<lanes::give_value>},
+     {clean<lanes::take_query<lanes::Bf16Terms>>, clean<lanes::store_bf16>, clean<kAttendBf16>,
+      clean<lanes::give_value>},
+     {clean<lanes::take_query<lanes::Bf16WideTerms>>, clean<lanes::store_bf16>,
+      clean<lanes::attend<lanes::FloatRows<lanes::Bf16WideTerms>>>, clean<lanes::give_value>},
+     {clean<lanes::take_query_int8>, clean<lanes::store_int8>, clean<kAttendInt8>,
+      clean<lanes::give_value_int8>}},
+    clean<lanes::fold>,
 };
 
 }  // namespace

@@ -7,6 +7,7 @@
 #define PRONK_ISA avx512_amx
 #define PRONK_AMX  // gcc and clang name the macro of this feature differently
 // clang-format off
+#include "kernels/clean.inc.h"
 #include "kernels/vector.inc.h"
 #include "kernels/attend.inc.h"
 // clang-format on

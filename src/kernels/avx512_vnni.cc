@@ -6,6 +6,7 @@
 
 #define PRONK_ISA avx512_vnni
 // clang-format off
+#include "kernels/clean.inc.h"
 #include "kernels/vector.inc.h"
 #include "kernels/attend.inc.h"
 // clang-format on

@@ -21,26 +21,26 @@ namespace {
 constexpr ActivationKind kI8 = ActivationKind::kInt8, kFloat = ActivationKind::kF32;
 #if defined(PRONK_AMX)
 constexpr ActivationKind kForBF16 = ActivationKind::kBF16;
-constexpr auto kMultiplyBF16 = multiply_panel_bf16_amx;
+constexpr auto kMultiplyBF16 = clean<multiply_panel_bf16_amx>;
 #elif defined(__AVX512BF16__)
 constexpr ActivationKind kForBF16 = ActivationKind::kBF16;
-constexpr auto kMultiplyBF16 = multiply_panel_bf16;
+constexpr auto kMultiplyBF16 = clean<multiply_panel_bf16>;
 #else
 constexpr ActivationKind kForBF16 = ActivationKind::kF32;
-constexpr auto kMultiplyBF16 = multiply_panel_f32<BF16>;
+constexpr auto kMultiplyBF16 = clean<multiply_panel_f32<BF16>>;
 #endif
 
 #if defined(PRONK_AMX)
 template <class F>
-constexpr auto kMultiply = multiply_panel_amx<F>;
+constexpr auto kMultiply = clean<multiply_panel_amx<F>>;
 template <class F>
-constexpr auto kMultiplyPrompt = multiply_bf16_amx<F>;
+constexpr auto kMultiplyPrompt = clean<multiply_bf16_amx<F>>;
 constexpr int kPromptPanels = kRunPanels;
 constexpr auto kProbeInt8 = probe_tiles<true>, kProbeBF16 = probe_tiles<false>;
 constexpr int kTile = kTileTokens;
 #else
 template <class F>
-constexpr auto kMultiply = multiply_panel<F>;
+constexpr auto kMultiply = clean<multiply_panel<F>>;
 template <class F>
 constexpr decltype(nullptr) kMultiplyPrompt = nullptr;
 constexpr int kPromptPanels = 0;
@@ -50,15 +50,15 @@ constexpr int kTile = 12;  // a multiple of what any kernel takes at once: 1, 2,
 
 // In the order of DType.
 constexpr LinearKernels kLinear{
-    quantize_row,
-    round_row,
+    clean<quantize_row>,
+    clean<round_row>,
     {kFloat, kFloat, kForBF16, kFloat, kI8, kI8, kI8, kI8, kI8, kI8, kI8, kI8, kI8, kI8, kI8, kI8,
      kI8},
     kTile,
-    {multiply_panel_f32<F32>, multiply_panel_f32<F16>, kMultiplyBF16, multiply_panel_f32<F8E4M3>,
-     kMultiply<Q4_0>, kMultiply<Q4_1>, kMultiply<Q5_0>, kMultiply<Q5_1>, kMultiply<Q8_0>,
-     kMultiply<Q2_K>, kMultiply<Q3_K>, kMultiply<Q4_K>, kMultiply<Q5_K>, kMultiply<Q6_K>,
-     kMultiply<IQ4_NL>, kMultiply<IQ4_XS>, kMultiply<MXFP4>},
+    {clean<multiply_panel_f32<F32>>, clean<multiply_panel_f32<F16>>, kMultiplyBF16,
+     clean<multiply_panel_f32<F8E4M3>>, kMultiply<Q4_0>, kMultiply<Q4_1>, kMultiply<Q5_0>,
+     kMultiply<Q5_1>, kMultiply<Q8_0>, kMultiply<Q2_K>, kMultiply<Q3_K>, kMultiply<Q4_K>,
+     kMultiply<Q5_K>, kMultiply<Q6_K>, kMultiply<IQ4_NL>, kMultiply<IQ4_XS>, kMultiply<MXFP4>},
     {nullptr, nullptr, kMultiplyPrompt<BF16>, nullptr, kMultiplyPrompt<Q4_0>, kMultiplyPrompt<Q4_1>,
      kMultiplyPrompt<Q5_0>, kMultiplyPrompt<Q5_1>, kMultiplyPrompt<Q8_0>, kMultiplyPrompt<Q2_K>,
      kMultiplyPrompt<Q3_K>, kMultiplyPrompt<Q4_K>, kMultiplyPrompt<Q5_K>, kMultiplyPrompt<Q6_K>,

@@ -6,6 +6,7 @@
 
 #define PRONK_ISA avx2
 // clang-format off
+#include "kernels/clean.inc.h"
 #include "kernels/lanes_avx2.inc.h"
 #include "kernels/linear.inc.h"
 // clang-format on

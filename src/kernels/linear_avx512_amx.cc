@@ -8,6 +8,7 @@
 #define PRONK_ISA avx512_amx
 #define PRONK_AMX  // gcc and clang name the macro of this feature differently
 // clang-format off
+#include "kernels/clean.inc.h"
 #include "kernels/lanes_avx512.inc.h"
 #include "kernels/linear.inc.h"
 // clang-format on

@@ -7,6 +7,7 @@
 
 #define PRONK_ISA avx512_vnni
 // clang-format off
+#include "kernels/clean.inc.h"
 #include "kernels/lanes_avx512.inc.h"
 #include "kernels/linear.inc.h"
 // clang-format on

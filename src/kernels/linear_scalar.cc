@@ -5,6 +5,7 @@
 
 #define PRONK_ISA scalar
 // clang-format off
+#include "kernels/clean.inc.h"
 #include "kernels/lanes_scalar.inc.h"
 #include "kernels/linear.inc.h"
 // clang-format on

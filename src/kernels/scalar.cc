@@ -4,6 +4,7 @@
 
 #define PRONK_ISA scalar
 // clang-format off
+#include "kernels/clean.inc.h"
 #include "kernels/vector.inc.h"
 #include "kernels/attend.inc.h"
 // clang-format on

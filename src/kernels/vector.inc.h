@@ -297,9 +297,11 @@ bool all_finite(const float* x, int64_t n) {
 }  // namespace lanes
 
 constexpr VectorKernels kVector{
-    lanes::rms_norm,    lanes::rope,        lanes::swiglu,    lanes::add_n,   lanes::scale_n,
-    lanes::f32_to_bf16, lanes::bf16_to_f32, lanes::exp_n,     lanes::largest, lanes::argmax,
-    lanes::at_least,    lanes::sum_of_exp,  lanes::logsumexp, lanes::softmax, lanes::all_finite,
+    clean<lanes::rms_norm>,    clean<lanes::rope>,     clean<lanes::swiglu>,
+    clean<lanes::add_n>,       clean<lanes::scale_n>,  clean<lanes::f32_to_bf16>,
+    clean<lanes::bf16_to_f32>, clean<lanes::exp_n>,    clean<lanes::largest>,
+    clean<lanes::argmax>,      clean<lanes::at_least>, clean<lanes::sum_of_exp>,
+    clean<lanes::logsumexp>,   clean<lanes::softmax>,  clean<lanes::all_finite>,
 };
 
 }  // namespace
