@@ -96,7 +96,8 @@ Product::Product(const LinearKernels& k, const Linear& w, const StepMemory::Prep
   // What packs panels on its way does so once.
   const bool in_blocks =
       w.packed_type && at_once(k, *w.packed_type, blocks_of_) && use_ == PanelSource::Use::kPacked;
-  block_tiles_ = in_blocks ? kBlockTokens / blocks_of_.tile_tokens : blocks_of_.num_tiles();
+  block_tiles_ = in_blocks ? kBlockTokens / blocks_of_.tile_tokens
+                           : std::max(1, blocks_of_.num_tiles());  // there may be no rows
   num_blocks_ = rounded_up(blocks_of_.num_tiles(), block_tiles_);
 }
 

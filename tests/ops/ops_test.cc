@@ -44,6 +44,17 @@ TEST_P(LinearOfType, IsXTimesWTransposed) {
         }
     }
 }
+// As the head's, in a step of which no row's logits are wanted.
+TEST_P(LinearOfType, OfNoRowsIsNone) {
+  for (bool packed : {false, true}) {
+    const Matrix w(GetParam(), 33, 64, packed, 5);
+    auto x = random_values(64, 6);
+    Cpu cpu(2);
+    cpu.op.begin_step(1, 16);
+    EXPECT_EQ(cpu.op.linear(Tensor{x.data(), 0, 64}, w.handle).rows, 0);
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Types, LinearOfType,
                          ::testing::Values(DType::kF32, DType::kF16, DType::kBF16, DType::kQ4_0,
                                            DType::kQ4_1, DType::kQ5_0, DType::kQ5_1, DType::kQ8_0),
