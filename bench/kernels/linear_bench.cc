@@ -10,7 +10,6 @@
 #include <algorithm>
 #include <cstring>
 #include <ctime>
-#include <new>
 #include <random>
 #include <string>
 #include <vector>
@@ -18,6 +17,7 @@
 #include "kernels/calibrate.h"
 #include "kernels/isa.h"
 #include "kernels/pack.h"
+#include "on_lines.h"
 #include "tensor/dequantize.h"
 #include "tensor/half.h"
 
@@ -27,18 +27,6 @@ using namespace pronk;
 using namespace pronk::kernels;
 
 constexpr int kColumns = 4096;
-
-// On cache lines, as arenas give memory.
-template <class T>
-struct OnLines {
-  using value_type = T;
-  static constexpr std::align_val_t kLine{64};
-  T* allocate(std::size_t n) { return static_cast<T*>(::operator new(n * sizeof(T), kLine)); }
-  void deallocate(T* p, std::size_t) { ::operator delete(p, kLine); }
-  bool operator==(const OnLines&) const = default;
-};
-template <class T>
-using Values = std::vector<T, OnLines<T>>;
 
 const Peaks& peaks() {
   static std::vector<std::byte> memory(std::size_t{1} << 30);

@@ -16,12 +16,12 @@ struct alignas(64) TileOfInts {
 // sums start at: that of both planes, for 128 high + low.
 template <int kTo>
 PRONK_INLINE void score_int8_keys(const TileRows& t, int half, const TileOfInts& starts) {
-  const int dims = t.s.head_dim;
+  const int dims = t.s->head_dim;
   const int64_t stride = kv_query_bytes(KvType::kInt8, dims);
-  const auto* q = (const uint8_t*)t.s.q + t.row * stride + sizeof(Int8Query);
+  const auto* q = (const uint8_t*)t.s->q + t.row * stride + sizeof(Int8Query);
   const int page = half / 2, offset = half % 2 * kBytesPerTile;
-  const auto* keys = (const uint8_t*)t.s.pages[page] + offset;
-  const auto* next = (const uint8_t*)t.s.pages[page + 1 < t.num_pages() ? page + 1 : 0] + offset;
+  const auto* keys = (const uint8_t*)t.s->pages[page] + offset;
+  const auto* next = (const uint8_t*)t.s->pages[page + 1 < t.num_pages() ? page + 1 : 0] + offset;
   tile_zero<kTo>();
   tile_load<kTo + 1>(starts.row, sizeof starts.row[0]);
   for (int d = 0; d < dims; d += kBytesPerTile) {
@@ -40,9 +40,10 @@ PRONK_INLINE void store_int8_scores(const TileRows& t, int half) {
   TileOfInts high, low;
   tile_store<kFrom>(high.row, sizeof high.row[0]);
   tile_store<kFrom + 1>(low.row, sizeof low.row[0]);
-  const Lanes scales = load(Int8Page(t.s.pages[half / 2], t.s.head_dim).key_scales + half % 2 * 16);
+  const Lanes scales =
+      load(Int8Page(t.s->pages[half / 2], t.s->head_dim).key_scales + half % 2 * 16);
   for (int r = 0; r < t.num_rows; ++r)
-    store(t.s.scores + r * kSplitKeys + half * 16,
+    store(t.s->scores + r * kSplitKeys + half * 16,
           mul(to_floats(join_planes(load_ints(high.row[r]), load_ints(low.row[r]))), scales));
 }
 
@@ -51,7 +52,7 @@ void score_int8_tiles(const TileRows& t) {
   TileOfInts starts;
   for (int r = 0; r < t.num_rows; ++r) {
     Int8Query q;
-    memcpy(&q, (const uint8_t*)t.s.q + (t.row + r) * kv_query_bytes(KvType::kInt8, t.s.head_dim),
+    memcpy(&q, (const uint8_t*)t.s->q + (t.row + r) * kv_query_bytes(KvType::kInt8, t.s->head_dim),
            sizeof q);
     store_ints(starts.row[r], all_ints(128 * q.start_high + q.start_low));
   }
@@ -76,14 +77,14 @@ void gather_values(const AttendSplit& s, int num_keys) {
 
 // 32 columns of the rows' values.
 void mix_int8_tiles(const TileRows& t, const AttendState& out, int column, const float* worth) {
-  const int width = t.s.head_dim;
-  const auto* weights = (const uint8_t*)t.s.weights;
+  const int width = t.s->head_dim;
+  const auto* weights = (const uint8_t*)t.s->weights;
   tile_zero<0>();
   tile_zero<1>();
   tile_zero<2>();
   tile_zero<3>();
   for (int key = 0; key < t.num_keys; key += kBytesPerTile) {
-    const auto* values = (const uint8_t*)t.s.values + key * width + column * kGroup;
+    const auto* values = (const uint8_t*)t.s->values + key * width + column * kGroup;
     tile_load<4>(weights + key, 2 * kSplitKeys);
     tile_load<5>(weights + kSplitKeys + key, 2 * kSplitKeys);
     tile_load<6>(values, width * kGroup);
@@ -108,7 +109,9 @@ void mix_int8_tiles(const TileRows& t, const AttendState& out, int column, const
 }
 
 void attend_int8_tile_rows(const AttendSplit& s, const AttendState& out, int row, int num_rows) {
-  const TileRows t{s, row, num_rows, keys_of_rows(s, row, num_rows)};
+  const int num_keys = keys_of_rows(s, row, num_rows);
+  const TileRows t{
+      &s, s.scores, row, num_rows, 0, num_keys, (num_keys + kPageKeys - 1) / kPageKeys};
   t.load_shapes();
   if (t.num_keys > 0) score_int8_tiles(t);
   float worth[kTileRows];

@@ -4,16 +4,25 @@ namespace pronk::kernels::PRONK_ISA {
 namespace {
 namespace lanes {
 
-// 2^x for x <= 0, within 1.6e-7 of it; below -125 it is 2^-125, NaN stays. 2^f for |f| <= 1/2 is
-// a polynomial with the least largest error among those that are 1 at 0 (fitted for this file).
+// 2^x for x <= 0; below -125 it is 2^-125, NaN stays. 2^f for |f| <= 1/2 is a polynomial with the
+// least largest error among those that are 1 at 0 (fitted for this file): within 1.6e-7 of 2^x, or
+// 1.1e-4 for weights that are rounded to bfloat16 (2^-9) anyway.
+template <bool kToBf16 = false>
 PRONK_INLINE Lanes exp2_of(Lanes x) {
   const Lanes c = max(all(-125.0f), x);
   const Lanes n = nearest(c), f = sub(c, n);
-  Lanes p = all(1.32647273e-3f);
-  p = fma(p, f, all(9.67151299e-3f));
-  p = fma(p, f, all(5.55073358e-2f));
-  p = fma(p, f, all(2.40222424e-1f));
-  p = fma(p, f, all(6.93147004e-1f));
+  Lanes p;
+  if constexpr (kToBf16) {
+    p = all(5.50089329e-2f);
+    p = fma(p, f, all(2.42210969e-1f));
+    p = fma(p, f, all(6.93282902e-1f));
+  } else {
+    p = all(1.32647273e-3f);
+    p = fma(p, f, all(9.67151299e-3f));
+    p = fma(p, f, all(5.55073358e-2f));
+    p = fma(p, f, all(2.40222424e-1f));
+    p = fma(p, f, all(6.93147004e-1f));
+  }
   return times_power(fma(p, f, all(1.0f)), n);
 }
 
@@ -53,17 +62,26 @@ void score_rows(const AttendSplit& s, int row, int num_keys) {
   }
 }
 
-// 2^(factor · score - max) for the keys the row sees, 16 at a time: put(i, count, weights) takes
-// the weights of keys i.., of which the first `count` are seen; the others are 0.
-template <class Put>
-PRONK_INLINE void weigh_row(const float* scores, float factor, int num_visible, int num_keys,
-                            float* max_out, float* sum_out, Put put) {
+// The largest score among those of the keys that the row sees, one or more.
+PRONK_INLINE float largest_score(const float* scores, int num_visible) {
   const int whole = num_visible / 16 * 16, rest = num_visible - whole;
-  Lanes largest = all(-kInfinity), sum = all(0);
+  Lanes largest = all(-kInfinity);
   for (int i = 0; i < whole; i += 16) largest = max(largest, load(scores + i));
   if (rest) largest = max(largest, load_first(scores + whole, rest, -kInfinity));
-  const float top = num_visible > 0 ? factor * max_of(largest) : 0;
-  const auto weight_of = [=](Lanes score) { return exp2_of(fma(score, all(factor), all(-top))); };
+  return max_of(largest);
+}
+
+// 2^(factor · score - top) for the keys that the row sees, 16 at a time: put(i, count, weights)
+// takes those of keys i.., of which the first `count` are seen; the others are 0. Returns their
+// sum.
+template <bool kToBf16, class Put>
+PRONK_INLINE float weigh_row(const float* scores, float factor, float top, int num_visible,
+                             int num_keys, Put put) {
+  const int whole = num_visible / 16 * 16, rest = num_visible - whole;
+  Lanes sum = all(0);
+  const auto weight_of = [=](Lanes score) {
+    return exp2_of<kToBf16>(fma(score, all(factor), all(-top)));
+  };
   for (int i = 0; i < whole; i += 16) {
     const Lanes weight = weight_of(load(scores + i));
     put(i, 16, weight);
@@ -79,18 +97,20 @@ PRONK_INLINE void weigh_row(const float* scores, float factor, int num_visible, 
     i += 16;
   }
   for (; i < num_keys; i += 16) put(i, 0, all(0));
-  *max_out = top;
-  *sum_out = sum_of(sum);
+  return sum_of(sum);
 }
 
 // Row `row` of a split, its scores those of row r of the scratch: weights in the numbers of Terms.
 template <class Terms>
 void weigh(const AttendSplit& s, const AttendState& out, int row, int r, int num_keys) {
   auto* weights = (typename Terms::Factor*)s.weights + r * (kSplitKeys / Terms::kTogether);
-  weigh_row(s.scores + r * kSplitKeys, 1, s.num_visible[row], num_keys, out.max + row,
-            out.sum + row, [=](int i, int, Lanes weight) {
-              Terms::store_rounded(weights + i / Terms::kTogether, weight);
-            });
+  const float* scores = s.scores + r * kSplitKeys;
+  const int num_visible = s.num_visible[row];
+  out.max[row] = num_visible > 0 ? largest_score(scores, num_visible) : 0;
+  out.sum[row] = weigh_row<Terms::kToBf16>(
+      scores, 1, out.max[row], num_visible, num_keys, [=](int i, int, Lanes weight) {
+        Terms::store_rounded(weights + i / Terms::kTogether, weight);
+      });
 }
 
 // value[r] = Σ over keys of weight · v for N rows and W x 16 columns: columns in lanes, keys in

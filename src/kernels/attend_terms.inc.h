@@ -10,6 +10,7 @@ struct F32Terms {
   using Factor = float;
   using Term = Lanes;
   static constexpr int kTogether = 1;
+  static constexpr bool kToBf16 = false;  // weights are rounded
 
   static PRONK_INLINE Term load(const Stored* p) { return lanes::load(p); }
   static PRONK_INLINE Term all(Factor x) { return lanes::all(x); }
@@ -27,6 +28,7 @@ struct Bf16WideTerms {
     Lanes low, high;
   };
   static constexpr int kTogether = 2;
+  static constexpr bool kToBf16 = false;
 
   static PRONK_INLINE Term load(const Stored* p) { return {low_halves(p), high_halves(p)}; }
   static PRONK_INLINE Term all(Factor x) { return {lanes::all(x.low), lanes::all(x.high)}; }
@@ -44,6 +46,7 @@ struct Bf16Terms {
   using Stored = uint32_t;
   using Factor = uint32_t;
   static constexpr int kTogether = 2;
+  static constexpr bool kToBf16 = true;
 
 #if defined(__AVX512BF16__)
   using Term = __m512bh;

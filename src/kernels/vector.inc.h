@@ -15,20 +15,18 @@ namespace lanes {
 constexpr float kInfinity = __builtin_inff();
 
 // ((lane 0 + lane 8) + (lane 4 + lane 12)) + ...: the one order in which lanes are ever added up.
-float sum_of(Lanes a) {
-  float s[16];
-  store(s, a);
-  for (int half = 8; half > 0; half /= 2)
-    for (int i = 0; i < half; ++i) s[i] += s[i + half];
-  return s[0];
+PRONK_INLINE float sum_of(Lanes a) {
+  a = add(a, exchange<8>(a));
+  a = add(a, exchange<4>(a));
+  a = add(a, exchange<2>(a));
+  return first_of(add(a, exchange<1>(a)));
 }
 
-float max_of(Lanes a) {
-  float s[16];
-  store(s, a);
-  for (int half = 8; half > 0; half /= 2)
-    for (int i = 0; i < half; ++i) s[i] = s[i] > s[i + half] ? s[i] : s[i + half];
-  return s[0];
+PRONK_INLINE float max_of(Lanes a) {
+  a = max(a, exchange<8>(a));
+  a = max(a, exchange<4>(a));
+  a = max(a, exchange<2>(a));
+  return first_of(max(a, exchange<1>(a)));
 }
 
 // Calls whole(i) for i = 0, 16, ... and tail(i, n) for the last n < 16.

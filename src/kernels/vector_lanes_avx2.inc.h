@@ -11,6 +11,7 @@ static inline void store(float* p, Lanes a) {
   _mm256_storeu_ps(p, a.lo);
   _mm256_storeu_ps(p + 8, a.hi);
 }
+static inline float first_of(Lanes a) { return _mm256_cvtss_f32(a.lo); }
 // The first n < 16 lanes; the others are `fill`.
 static inline Lanes load_first(const float* p, int n, float fill) {
   float buffer[16];
@@ -134,14 +135,20 @@ static inline Ints dot_bytes(Ints sum, Bytes x, Bytes y) {
 // 64 numbers in [0, 65535], rounded to whole ones (ties to even; NaN to 0): their low bytes and
 // their high ones.
 static inline void store_bytes(const Lanes (&a)[4], uint8_t* low, uint8_t* high) {
-  for (int j = 0; j < 4; ++j) {
-    float x[16];
-    store(x, nearest(a[j]));
-    for (int i = 0; i < 16; ++i) {
-      const int n = x[i] == x[i] ? (int)x[i] : 0;
-      low[16 * j + i] = (uint8_t)n;
-      high[16 * j + i] = (uint8_t)(n >> 8);
-    }
+  const auto words = [](Lanes x) {
+    return _mm256_packus_epi32(_mm256_cvtps_epi32(x.lo), _mm256_cvtps_epi32(x.hi));
+  };
+  // Packing goes by halves of a register; groups of four bytes are put in order at the end.
+  const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
+  const __m256i mask = _mm256_set1_epi16(0xff);
+  for (int j = 0; j < 4; j += 2) {
+    const __m256i first = words(a[j]), second = words(a[j + 1]);
+    const __m256i lows =
+        _mm256_packus_epi16(_mm256_and_si256(first, mask), _mm256_and_si256(second, mask));
+    const __m256i highs =
+        _mm256_packus_epi16(_mm256_srli_epi16(first, 8), _mm256_srli_epi16(second, 8));
+    _mm256_storeu_si256((__m256i*)(low + 16 * j), _mm256_permutevar8x32_epi32(lows, order));
+    _mm256_storeu_si256((__m256i*)(high + 16 * j), _mm256_permutevar8x32_epi32(highs, order));
   }
 }
 

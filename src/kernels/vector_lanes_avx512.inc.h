@@ -6,6 +6,7 @@ constexpr int kAccumulators = 24;  // lanes that a product of matrices adds up a
 
 static inline Lanes load(const float* p) { return _mm512_loadu_ps(p); }
 static inline void store(float* p, Lanes a) { _mm512_storeu_ps(p, a); }
+static inline float first_of(Lanes a) { return _mm512_cvtss_f32(a); }
 // The first n < 16 lanes; the others are `fill`.
 static inline Lanes load_first(const float* p, int n, float fill) {
   return _mm512_mask_loadu_ps(_mm512_set1_ps(fill), (__mmask16)((1u << n) - 1), p);

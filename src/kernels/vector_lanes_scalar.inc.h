@@ -15,6 +15,7 @@ static inline Lanes load(const float* p) {
 static inline void store(float* p, Lanes a) {
   for (int i = 0; i < 16; ++i) p[i] = a.v[i];
 }
+static inline float first_of(Lanes a) { return a.v[0]; }
 // The first n < 16 lanes; the others are `fill`.
 static inline Lanes load_first(const float* p, int n, float fill) {
   Lanes r;

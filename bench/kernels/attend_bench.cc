@@ -1,0 +1,116 @@
+// Attention of one kv head's rows over splits of keys on one core: operations a second (a score and
+// a value: 4 · head_dim for each row and key) and percent of this core's measured bfloat16 peak.
+//
+//   kernels_bench --benchmark_filter='attend/int8/128'
+//   attend/CACHE/ROWS/KEYS   head_dim 64, all keys visible, splits one after another as for a
+//   prompt
+#include <benchmark/benchmark.h>
+
+#include <ctime>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "kernels/calibrate.h"
+#include "kernels/isa.h"
+#include "on_lines.h"
+
+namespace {
+
+using namespace pronk;
+using namespace pronk::kernels;
+
+constexpr int kHeadDim = 64;
+
+std::vector<float> normal_values(int n, unsigned seed) {
+  std::mt19937 rng(seed);
+  std::normal_distribution<float> normal;
+  std::vector<float> out(static_cast<std::size_t>(n));
+  for (float& x : out) x = normal(rng);
+  return out;
+}
+
+double bf16_peak() {
+  static std::vector<std::byte> memory(std::size_t{16} << 20);
+  static const Peaks measured = measure_peaks(
+      table(), 1, [](const std::function<void(int)>& body) { body(0); }, memory);
+  return measured.bf16_ops_per_s;
+}
+
+// Queries, pages and scratch of one kv head.
+struct Head {
+  const CacheKernels& cache;
+  int rows, keys;
+  Values<std::byte> memory, q;
+  std::vector<const void*> pages;
+  std::vector<int> visible;
+  Values<float> scores, weights, values, state, part;
+
+  Head(KvType type, int num_rows, int num_keys)
+      : cache(table().attend.cache[static_cast<std::size_t>(type)]),
+        rows(num_rows),
+        keys(num_keys),
+        memory(static_cast<std::size_t>(kv_head_bytes(type, kHeadDim) * num_keys / kPageKeys)),
+        q(static_cast<std::size_t>(kv_query_bytes(type, kHeadDim) * num_rows)),
+        visible(static_cast<std::size_t>(num_rows), kSplitKeys),
+        scores(kMaxQueryRows * kSplitKeys),
+        weights(scores.size()),
+        values(kSplitKeys * kHeadDim / sizeof(float)),
+        state(static_cast<std::size_t>(num_rows * (kHeadDim + 2))),
+        part(state.size()) {
+    const auto tokens = normal_values(kPageKeys * kHeadDim, 1);
+    for (int p = 0; p < num_keys / kPageKeys; ++p) {
+      std::byte* page = memory.data() + p * kv_head_bytes(type, kHeadDim);
+      cache.store({tokens.data(), tokens.data(), kHeadDim, 0, kPageKeys, kHeadDim}, page);
+      pages.push_back(page);
+    }
+    const auto queries = normal_values(num_rows * kHeadDim, 2);
+    for (int r = 0; r < num_rows; ++r)
+      cache.take_query(queries.data() + r * kHeadDim, 0.2f, kHeadDim,
+                       q.data() + r * kv_query_bytes(type, kHeadDim));
+  }
+
+  AttendState rows_of(Values<float>& memory_of) const {
+    float* value = memory_of.data();
+    return {value, value + rows * kHeadDim, value + rows * (kHeadDim + 1)};
+  }
+
+  void attend() {
+    for (int begin = 0; begin < keys; begin += kSplitKeys) {
+      const AttendState out = rows_of(begin == 0 ? state : part);
+      cache.attend({q.data(), visible.data(), pages.data() + begin / kPageKeys, scores.data(),
+                    weights.data(), values.data(), rows, kHeadDim},
+                   out);
+      if (begin > 0) table().attend.fold(rows_of(state), out, rows, kHeadDim);
+    }
+  }
+};
+
+void attend(benchmark::State& state, KvType type, int rows, int keys) {
+  Head head(type, rows, keys);
+  const std::clock_t start = std::clock();
+  for (auto _ : state) {
+    head.attend();
+    benchmark::ClobberMemory();
+  }
+  const double seconds = static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
+  const double ops_per_s =
+      4.0 * kHeadDim * rows * keys * static_cast<double>(state.iterations()) / seconds;
+  state.counters["GOPS"] = ops_per_s * 1e-9;
+  state.counters["%peak"] = ops_per_s / bf16_peak() * 100;
+}
+
+int register_all() {
+  for (const auto& [name, type] : {std::pair{"bf16", KvType::kBF16}, {"int8", KvType::kInt8}})
+    for (const int rows : {4, 96, 128})
+      for (const int keys : {4096, 32768})
+        benchmark::RegisterBenchmark((std::string("attend/") + name + "/" + std::to_string(rows) +
+                                      "/" + std::to_string(keys))
+                                         .c_str(),
+                                     attend, type, rows, keys);
+  return 0;
+}
+
+const int registered = register_all();
+
+}  // namespace
