@@ -1,5 +1,6 @@
-// Two words for the *.inc.h files: always inline, and unroll a short loop whole, so that arrays of
-// registers stay registers. The scalar file has no such registers, and would only grow.
+// Words for the *.inc.h files: always inline, and unroll a short loop whole, so that arrays of
+// registers stay registers; never inline. The scalar file has no such registers, and would only
+// grow.
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
@@ -15,3 +16,4 @@
 #define PRONK_INLINE inline __attribute__((always_inline))
 #define PRONK_UNROLL _Pragma("GCC unroll 16")
 #endif
+#define PRONK_APART __attribute__((noinline))

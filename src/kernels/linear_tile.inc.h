@@ -44,14 +44,21 @@ PRONK_INLINE void prefetch_word(const uint8_t* ahead) {
     __builtin_prefetch(ahead + 64 * i, 0, 2);
 }
 
+// The weights of 32 columns, seen from one tile.
+template <int kGroups>
+struct TileWeights {
+  const uint8_t* lines[kGroups];
+  const uint8_t* ahead;  // what to ask memory for meanwhile
+};
+
 // sums[g][t] += Σ of columns 4j..4j+3, weights of group g times activations of token t.
 template <class F, int j, int kGroups, int kTokens>
-PRONK_INLINE void add_word(const uint8_t* const (&lines)[kGroups], const int8_t* x,
-                           const uint8_t* ahead, Ints (&sums)[kGroups][kTokens]) {
-  prefetch_word<F, j>(ahead);
+PRONK_INLINE void add_word(const TileWeights<kGroups>& weights, const int8_t* x,
+                           Ints (&sums)[kGroups][kTokens]) {
+  prefetch_word<F, j>(weights.ahead);
   Line w[kGroups];
   PRONK_UNROLL
-  for (int g = 0; g < kGroups; ++g) w[g] = F::template weights<j>(lines[g]);
+  for (int g = 0; g < kGroups; ++g) w[g] = F::template weights<j>(weights.lines[g]);
   PRONK_UNROLL
   for (int t = 0; t < kTokens; ++t) {
     const Word a = load_word(x + t * kActivationBlock + 4 * j);
@@ -62,22 +69,22 @@ PRONK_INLINE void add_word(const uint8_t* const (&lines)[kGroups], const int8_t*
 
 // All 32 columns, or the half of 16 that kPart says (0 or 1; -1: all).
 template <class F, int kPart, int kGroups, int kTokens>
-PRONK_INLINE void add_part(const uint8_t* const (&lines)[kGroups], const int8_t* x,
-                           const uint8_t* ahead, Ints (&sums)[kGroups][kTokens]) {
+PRONK_INLINE void add_part(const TileWeights<kGroups>& w, const int8_t* x,
+                           Ints (&sums)[kGroups][kTokens]) {
   if constexpr (kPart == -1) {  // the two nibbles of a line one after the other
-    add_word<F, 0>(lines, x, ahead, sums);
-    add_word<F, 4>(lines, x, ahead, sums);
-    add_word<F, 1>(lines, x, ahead, sums);
-    add_word<F, 5>(lines, x, ahead, sums);
-    add_word<F, 2>(lines, x, ahead, sums);
-    add_word<F, 6>(lines, x, ahead, sums);
-    add_word<F, 3>(lines, x, ahead, sums);
-    add_word<F, 7>(lines, x, ahead, sums);
+    add_word<F, 0>(w, x, sums);
+    add_word<F, 4>(w, x, sums);
+    add_word<F, 1>(w, x, sums);
+    add_word<F, 5>(w, x, sums);
+    add_word<F, 2>(w, x, sums);
+    add_word<F, 6>(w, x, sums);
+    add_word<F, 3>(w, x, sums);
+    add_word<F, 7>(w, x, sums);
   } else {
-    add_word<F, 4 * kPart>(lines, x, ahead, sums);
-    add_word<F, 4 * kPart + 1>(lines, x, ahead, sums);
-    add_word<F, 4 * kPart + 2>(lines, x, ahead, sums);
-    add_word<F, 4 * kPart + 3>(lines, x, ahead, sums);
+    add_word<F, 4 * kPart>(w, x, sums);
+    add_word<F, 4 * kPart + 1>(w, x, sums);
+    add_word<F, 4 * kPart + 2>(w, x, sums);
+    add_word<F, 4 * kPart + 3>(w, x, sums);
   }
 }
 
@@ -90,99 +97,116 @@ PRONK_INLINE Ints offset_of(const ActivationBlock& x) {
                                                : x.negated_sums[kPart == 1 ? 1 : 0]);
 }
 
-// The exact integers of one block. `two_planes`: whether any of the tile's tokens stands out here;
-// for those that do not, the low plane is zeros and the multiplier 1.
-template <class F, int kPart, int kGroups, int kTokens>
-PRONK_INLINE void integer_sums(const uint8_t* const (&lines)[kGroups], const TileInput& in, int b,
-                               bool two_planes, const uint8_t* ahead,
+// The exact integers of one block. Two planes: some of the tile's tokens stand out here; for those
+// that do not, the low plane is zeros and the multiplier 1.
+template <class F, int kPart, int kPlanes, int kGroups, int kTokens>
+PRONK_INLINE void integer_sums(const TileWeights<kGroups>& w, const TileInput& in, int b,
                                Ints (&sums)[kGroups][kTokens]) {
   const ActivationBlock* x = in.blocks + b * in.num_tokens;
-  if (__builtin_expect(two_planes, 0)) {
+  PRONK_UNROLL
+  for (int t = 0; t < kTokens; ++t) {
+    const Ints start = kPlanes == 1 ? offset_of<F, kPart>(x[t]) : zero_ints();
+    PRONK_UNROLL
+    for (int g = 0; g < kGroups; ++g) sums[g][t] = start;
+  }
+  add_part<F, kPart>(w, in.plane(in.high, b), sums);
+  if constexpr (kPlanes == 2) {
     PRONK_UNROLL
     for (int t = 0; t < kTokens; ++t) {
-      PRONK_UNROLL
-      for (int g = 0; g < kGroups; ++g) sums[g][t] = zero_ints();
-    }
-    add_part<F, kPart>(lines, in.plane(in.high, b), ahead, sums);
-    PRONK_UNROLL
-    for (int t = 0; t < kTokens; ++t) {
-      const ActivationBlock& of_token = x[t];
+      const Ints offset = offset_of<F, kPart>(x[t]);
       PRONK_UNROLL
       for (int g = 0; g < kGroups; ++g)
-        sums[g][t] = add(multiply(sums[g][t], of_token.multiplier), offset_of<F, kPart>(of_token));
+        sums[g][t] = add(multiply(sums[g][t], x[t].multiplier), offset);
     }
-    add_part<F, kPart>(lines, in.plane(in.low, b), ahead, sums);
-  } else {
-    PRONK_UNROLL
-    for (int t = 0; t < kTokens; ++t) {
-      const Ints start = offset_of<F, kPart>(x[t]);
-      PRONK_UNROLL
-      for (int g = 0; g < kGroups; ++g) sums[g][t] = start;
-    }
-    add_part<F, kPart>(lines, in.plane(in.high, b), ahead, sums);
+    add_part<F, kPart>(w, in.plane(in.low, b), sums);
   }
 }
 
-// One block of 32 columns into the outputs.
-template <class F, int kGroups, int kTokens>
-PRONK_INLINE void fold_block(const uint8_t* block, int sub,
-                             const typename F::Head (&heads)[kGroups], int first_group,
-                             const TileInput& in, int b, const uint8_t* ahead,
-                             Floats (&out)[kGroups][kTokens]) {
-  bool two_planes = false;
+// One block of 32 columns into the outputs, where it has one scale.
+template <class F, int kPlanes, int kGroups, int kTokens>
+PRONK_INLINE void fold_whole(const TileWeights<kGroups>& w,
+                             const typename F::Head (&heads)[kGroups], int sub, const TileInput& in,
+                             int b, Floats (&out)[kGroups][kTokens]) {
+  Ints sums[kGroups][kTokens];
+  integer_sums<F, -1, kPlanes>(w, in, b, sums);
+  const float* scales = in.scales + b * in.num_tokens;
+  [[maybe_unused]] const ActivationBlock* x = in.blocks + b * in.num_tokens;
   PRONK_UNROLL
-  for (int t = 0; t < kTokens; ++t) two_planes |= in.stands_out[b * in.num_tokens + t] != 0;
-  const uint8_t* lines[kGroups];
-  PRONK_UNROLL
-  for (int g = 0; g < kGroups; ++g) lines[g] = F::lines(block, sub, first_group + g);
-
-  if constexpr (F::kScales == 1) {
-    Ints sums[kGroups][kTokens];
-    integer_sums<F, -1>(lines, in, b, two_planes, ahead, sums);
+  for (int g = 0; g < kGroups; ++g) {
+    const Floats scale = F::scale(heads[g], sub, 0);
     PRONK_UNROLL
-    for (int g = 0; g < kGroups; ++g) {
-      const Floats scale = F::scale(heads[g], sub, 0);
-      PRONK_UNROLL
-      for (int t = 0; t < kTokens; ++t) {
-        const Floats both = multiply(scale, broadcast(in.scales[b * in.num_tokens + t]));
-        out[g][t] = fused(both, to_floats(sums[g][t]), out[g][t]);
-      }
-    }
-  } else {
-    Ints sums[kGroups][kTokens];
-    Floats halves[kGroups][kTokens];
-    integer_sums<F, 0>(lines, in, b, two_planes, ahead, sums);
-    PRONK_UNROLL
-    for (int g = 0; g < kGroups; ++g) {
-      const Floats scale = F::scale(heads[g], sub, 0);
-      PRONK_UNROLL
-      for (int t = 0; t < kTokens; ++t) halves[g][t] = multiply(scale, to_floats(sums[g][t]));
-    }
-    integer_sums<F, 1>(lines, in, b, two_planes, ahead, sums);
-    PRONK_UNROLL
-    for (int g = 0; g < kGroups; ++g) {
-      const Floats scale = F::scale(heads[g], sub, 1);
-      PRONK_UNROLL
-      for (int t = 0; t < kTokens; ++t) {
-        halves[g][t] = fused(scale, to_floats(sums[g][t]), halves[g][t]);
-        out[g][t] = fused(broadcast(in.scales[b * in.num_tokens + t]), halves[g][t], out[g][t]);
-      }
+    for (int t = 0; t < kTokens; ++t) {
+      const Floats both = multiply(scale, broadcast(scales[t]));
+      Floats f = fused(both, to_floats(sums[g][t]), out[g][t]);
+      if constexpr (F::kHasMin) f = fused(F::min(heads[g], sub, 0), broadcast(x[t].scaled_sum), f);
+      out[g][t] = f;
     }
   }
-  if constexpr (F::kHasMin) {
+}
+
+// The same where each half of it has a scale.
+template <class F, int kPlanes, int kGroups, int kTokens>
+PRONK_INLINE void fold_halves(const TileWeights<kGroups>& w,
+                              const typename F::Head (&heads)[kGroups], int sub,
+                              const TileInput& in, int b, Floats (&out)[kGroups][kTokens]) {
+  Ints sums[kGroups][kTokens];
+  Floats halves[kGroups][kTokens];
+  integer_sums<F, 0, kPlanes>(w, in, b, sums);
+  PRONK_UNROLL
+  for (int g = 0; g < kGroups; ++g) {
+    const Floats scale = F::scale(heads[g], sub, 0);
     PRONK_UNROLL
-    for (int half = 0; half < F::kScales; ++half) {
-      PRONK_UNROLL
-      for (int g = 0; g < kGroups; ++g) {
-        const Floats min = F::min(heads[g], sub, half);
-        PRONK_UNROLL
-        for (int t = 0; t < kTokens; ++t) {
-          const ActivationBlock& x = in.blocks[b * in.num_tokens + t];
-          const float sum = F::kScales == 1 ? x.scaled_sum : x.scaled_sums[half];
-          out[g][t] = fused(min, broadcast(sum), out[g][t]);
-        }
+    for (int t = 0; t < kTokens; ++t) halves[g][t] = multiply(scale, to_floats(sums[g][t]));
+  }
+  integer_sums<F, 1, kPlanes>(w, in, b, sums);
+  const float* scales = in.scales + b * in.num_tokens;
+  [[maybe_unused]] const ActivationBlock* x = in.blocks + b * in.num_tokens;
+  PRONK_UNROLL
+  for (int g = 0; g < kGroups; ++g) {
+    const Floats scale = F::scale(heads[g], sub, 1);
+    PRONK_UNROLL
+    for (int t = 0; t < kTokens; ++t) {
+      const Floats both = fused(scale, to_floats(sums[g][t]), halves[g][t]);
+      Floats f = fused(broadcast(scales[t]), both, out[g][t]);
+      if constexpr (F::kHasMin) {
+        f = fused(F::min(heads[g], sub, 0), broadcast(x[t].scaled_sums[0]), f);
+        f = fused(F::min(heads[g], sub, 1), broadcast(x[t].scaled_sums[1]), f);
       }
+      out[g][t] = f;
     }
+  }
+}
+
+template <class F, int kPlanes, int kGroups, int kTokens>
+PRONK_INLINE void fold_block(const TileWeights<kGroups>& w,
+                             const typename F::Head (&heads)[kGroups], int sub, const TileInput& in,
+                             int b, Floats (&out)[kGroups][kTokens]) {
+  if constexpr (F::kScales == 1)
+    fold_whole<F, kPlanes>(w, heads, sub, in, b, out);
+  else
+    fold_halves<F, kPlanes>(w, heads, sub, in, b, out);
+}
+
+// Apart, so that the usual block has the registers. With their address taken, the outputs lie in
+// memory, for a load and a store a block, and all registers but a few are sums.
+template <class F, int kGroups, int kTokens>
+PRONK_APART void fold_two_planes(const TileWeights<kGroups>& w,
+                                 const typename F::Head (&heads)[kGroups], int sub,
+                                 const TileInput& in, int b, Floats (&out)[kGroups][kTokens]) {
+  fold_block<F, 2>(w, heads, sub, in, b, out);
+}
+
+// Whether any of n bytes is not 0.
+template <int n>
+PRONK_INLINE bool any_set(const uint8_t* p) {
+  if constexpr (n >= 4) {
+    uint32_t word;
+    memcpy(&word, p, sizeof word);
+    return (word != 0) | any_set<n - 4>(p + 4);
+  } else if constexpr (n > 0) {
+    return (*p != 0) | any_set<n - 1>(p + 1);
+  } else {
+    return false;
   }
 }
 
@@ -202,9 +226,16 @@ void multiply_tile(const uint8_t* panel, int first_group, const TileInput& in, i
     typename F::Head heads[kGroups];
     PRONK_UNROLL
     for (int g = 0; g < kGroups; ++g) heads[g] = F::read_head(panel, first_group + g);
-    for (int sub = 0; sub < F::kSubBlocks; ++sub)
-      fold_block<F>(panel, sub, heads, first_group, in, b + sub,
-                    panel + sub * (F::kBytes / F::kSubBlocks) + ahead, out);
+    for (int sub = 0; sub < F::kSubBlocks; ++sub) {
+      TileWeights<kGroups> w;
+      w.ahead = panel + sub * (F::kBytes / F::kSubBlocks) + ahead;
+      PRONK_UNROLL
+      for (int g = 0; g < kGroups; ++g) w.lines[g] = F::lines(panel, sub, first_group + g);
+      if (__builtin_expect(any_set<kTokens>(in.stands_out + (b + sub) * in.num_tokens), 0))
+        fold_two_planes<F>(w, heads, sub, in, b + sub, out);
+      else
+        fold_block<F, 1>(w, heads, sub, in, b + sub, out);
+    }
   }
   PRONK_UNROLL
   for (int g = 0; g < kGroups; ++g) {
@@ -215,35 +246,39 @@ void multiply_tile(const uint8_t* panel, int first_group, const TileInput& in, i
   }
 }
 
+// As many tokens as a tile can take, kTokens or fewer; which it returns. Sizes that are seldom met
+// and large to compile are left out.
 template <class F, int kTokens>
-void multiply_tokens(const uint8_t* panel, const TileInput& in, int num_tokens, int num_rows,
-                     float* y, int64_t y_stride) {
-  if (num_tokens == kTokens) {
-    for (int g = 0; g < kPanelRows / 16; g += kGroupsPerTile)
-      multiply_tile<F, kGroupsPerTile, kTokens>(panel, g, in, num_rows, y, y_stride);
-  } else if constexpr (kTokens > 1) {
-    multiply_tokens<F, kTokens - 1>(panel, in, num_tokens, num_rows, y, y_stride);
+int multiply_some(const uint8_t* panel, const TileInput& in, int num_tokens, int num_rows, float* y,
+                  int64_t y_stride) {
+  if constexpr (kTokens > 1) {
+    constexpr int kFewer = kTokens > 8 ? 8 : kTokens > 6 ? 6 : kTokens - 1;
+    if (num_tokens < kTokens)
+      return multiply_some<F, kFewer>(panel, in, num_tokens, num_rows, y, y_stride);
   }
+  for (int g = 0; g < kPanelRows / 16; g += kGroupsPerTile)
+    multiply_tile<F, kGroupsPerTile, kTokens>(panel, g, in, num_rows, y, y_stride);
+  return kTokens;
 }
 
 // LinearKernels::multiply_panel of a block type.
 template <class F>
 void multiply_panel(const void* panel, const Activations& all, int num_rows, float* y,
                     int64_t y_stride) {
-  constexpr int kTokens = F::kScales == 2 && kTokensPerTile > 4 ? 4 : kTokensPerTile;
+  constexpr int kTokens = F::kScales == 2 && kTokensPerTile > 6 ? 6 : kTokensPerTile;
   for (int i = 0; i < all.num_tiles(); ++i) {
     const Activations x = all.tile(i);
     TileInput in{x.high, x.low, x.scales, x.blocks, x.stands_out, x.num_blocks(), x.num_rows};
-    for (int t = 0; t < x.num_rows; t += kTokens) {
-      const int num_tokens = x.num_rows - t < kTokens ? x.num_rows - t : kTokens;
-      multiply_tokens<F, kTokens>(static_cast<const uint8_t*>(panel), in, num_tokens, num_rows, y,
-                                  y_stride);
-      y += num_tokens * y_stride;
-      in.high += kTokens * kActivationBlock;
-      in.low += kTokens * kActivationBlock;
-      in.scales += kTokens;
-      in.blocks += kTokens;
-      in.stands_out += kTokens;
+    for (int t = 0; t < x.num_rows;) {
+      const int n = multiply_some<F, kTokens>(static_cast<const uint8_t*>(panel), in,
+                                              x.num_rows - t, num_rows, y, y_stride);
+      t += n;
+      y += n * y_stride;
+      in.high += n * kActivationBlock;
+      in.low += n * kActivationBlock;
+      in.scales += n;
+      in.blocks += n;
+      in.stands_out += n;
     }
   }
 }
