@@ -34,7 +34,8 @@ struct BenchRuns {
 
 std::vector<TokenId> random_prompt(int num_tokens, int sequence, int vocab_size);
 
-// `repetitions` runs after one to warm up. The runner has the pages of all sequences.
+// `repetitions` runs after one to warm up, which reads 512 tokens where the prompt has more than
+// 2,048. The runner has the pages of all sequences.
 Result<BenchRuns> run_bench(Console& console, Runner& runner, const BenchSetup& setup,
                             int vocab_size, int repetitions);
 
