@@ -36,8 +36,8 @@ Tensor CpuOps::linear(Tensor x, const Linear& w) {
   ArenaScope scope(memory_.arena());
   const Product product(table_.linear, w, in, y, memory_.take_panel_buffers({&w}),
                         pool_.num_threads());
-  for_shares(pool_, {&product, 1},
-             [](const Product& p, const Share& s, int thread) { p.multiply(s, thread); });
+  for_portions(pool_, {&product, 1},
+               [](const Product& p, const Portion& s, int thread) { p.multiply(s, thread); });
   return y;
 }
 
@@ -51,8 +51,8 @@ std::array<Tensor, 3> CpuOps::linears(Tensor x, const Linear& a, const Linear& b
   const std::array products{Product(k, a, for_a, y[0], buffers, pool_.num_threads()),
                             Product(k, b, for_b, y[1], buffers, pool_.num_threads()),
                             Product(k, c, for_c, y[2], buffers, pool_.num_threads())};
-  for_shares(pool_, products,
-             [](const Product& p, const Share& s, int thread) { p.multiply(s, thread); });
+  for_portions(pool_, products,
+               [](const Product& p, const Portion& s, int thread) { p.multiply(s, thread); });
   return y;
 }
 
@@ -65,7 +65,7 @@ Tensor CpuOps::linear_add(Tensor x, const Linear& w, Tensor residual) {
   ArenaScope scope(memory_.arena());
   const Product product(table_.linear, w, in, y, memory_.take_panel_buffers({&w}),
                         pool_.num_threads());
-  for_shares(pool_, {&product, 1}, [&](const Product& p, const Share& s, int thread) {
+  for_portions(pool_, {&product, 1}, [&](const Product& p, const Portion& s, int thread) {
     p.multiply(s, thread);
     for (int t = s.first_row; t < s.first_row + s.num_rows; ++t) {
       float* out = y.row(t) + s.column;
@@ -91,11 +91,11 @@ Tensor CpuOps::linear_swiglu(Tensor x, const Linear& gate, const Linear& up) {
   const std::int64_t each = gates.most_outputs();
   if (each > kMostOutputs || gates.num_blocks() != ups.num_blocks() ||
       2 * each * num_threads > z.size()) {
-    for_shares(pool_, products,
-               [](const Product& p, const Share& s, int thread) { p.multiply(s, thread); });
+    for_portions(pool_, products,
+                 [](const Product& p, const Portion& s, int thread) { p.multiply(s, thread); });
     return swiglu(y, z);
   }
-  for_shares(pool_, {&gates, 1}, [&](const Product& p, const Share& s, int thread) {
+  for_portions(pool_, {&gates, 1}, [&](const Product& p, const Portion& s, int thread) {
     float* g = z.data + 2 * each * thread;
     float* u = g + each;
     p.multiply(s, thread, g, s.num_columns);

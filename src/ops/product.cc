@@ -96,16 +96,17 @@ Product::Product(const LinearKernels& k, const Linear& w, const StepMemory::Prep
   // What packs panels on its way does so once.
   const bool in_blocks =
       w.packed_type && at_once(k, *w.packed_type, blocks_of_) && use_ == PanelSource::Use::kPacked;
-  block_tiles_ = in_blocks ? kBlockTokens / blocks_of_.tile_tokens
-                           : std::max(1, blocks_of_.num_tiles());  // there may be no rows
-  num_blocks_ = rounded_up(blocks_of_.num_tiles(), block_tiles_);
+  // Even no rows are a block: their panels may have to be packed.
+  const int num_tiles = std::max(1, blocks_of_.num_tiles());
+  block_tiles_ = in_blocks ? kBlockTokens / blocks_of_.tile_tokens : num_tiles;
+  num_blocks_ = rounded_up(num_tiles, block_tiles_);
 }
 
 Product::~Product() {
   if (w_.source) w_.source->end_use(use_);
 }
 
-Share Product::share(int i) const {
+Portion Product::portion(int i) const {
   const int first = i % num_runs_ * run_panels_;
   const int end = std::min(first + run_panels_, static_cast<int>(w_.num_panels()));
   const int column = first * kPanelRows, block = i / num_runs_;
@@ -119,12 +120,12 @@ Share Product::share(int i) const {
 }
 
 std::int64_t Product::most_outputs() const {
-  const int of_last = share(num_shares() - 1).num_rows;
+  const int of_last = portion(num_portions() - 1).num_rows;
   const int rows = num_blocks_ > 1 ? std::max(kBlockTokens, of_last) : of_last;
   return std::int64_t{rows} * run_panels_ * kPanelRows;
 }
 
-void Product::multiply(const Share& s, int thread, float* y, std::int64_t y_stride) const {
+void Product::multiply(const Portion& s, int thread, float* y, std::int64_t y_stride) const {
   if (w_.packed_type) {
     const std::byte* p = panels(s, thread);
     const kernels::Activations x = of_block(s.block);
@@ -139,7 +140,7 @@ void Product::multiply(const Share& s, int thread, float* y, std::int64_t y_stri
         std::min(kPanelRows, w_.rows - i * kPanelRows), y + (i - s.first) * kPanelRows, y_stride);
 }
 
-const std::byte* Product::panels(const Share& s, int thread) const {
+const std::byte* Product::panels(const Portion& s, int thread) const {
   if (!w_.source) return w_.panel(s.first);
   return w_.source->panels(s.first, s.end, use_, buffers_[thread].panels);
 }

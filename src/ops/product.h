@@ -12,21 +12,21 @@
 
 namespace pronk {
 
-// A thread's share of a product: panels [first, end), which are columns of y, times a block of
+// A thread's portion of a product: panels [first, end), which are columns of y, times a block of
 // rows.
-struct Share {
+struct Portion {
   int first, end;
   int column, num_columns;
   int block, first_row, num_rows;
 };
 
-// y = x Wᵀ in shares, from the constructor's beginning to the destructor's end.
+// y = x Wᵀ in portions, from the constructor's beginning to the destructor's end.
 //
 // Rows that go over several panels in one call come in blocks, which stay in a core's own cache
 // while all panels pass by. Other rows go with the last block: replies would read the panels again.
 class Product {
  public:
-  // `buffers` of each thread, where w is not packed; the shares of `num_together` products are
+  // `buffers` of each thread, where w is not packed; the portions of `num_together` products are
   // computed one after the other, and so share a cache.
   Product(const kernels::LinearKernels& k, const Linear& w, const StepMemory::Prepared& x, Tensor y,
           const StepMemory::PanelBuffers* buffers, int num_threads, int num_together = 1);
@@ -35,16 +35,16 @@ class Product {
   Product& operator=(const Product&) = delete;
 
   int num_blocks() const { return num_blocks_; }
-  int num_shares() const { return num_blocks_ * num_runs_; }
+  int num_portions() const { return num_blocks_ * num_runs_; }
   // Block after block, so that a thread, which takes neighbours, changes it rarely.
-  Share share(int i) const;
-  std::int64_t most_outputs() const;  // of a share
+  Portion portion(int i) const;
+  std::int64_t most_outputs() const;  // of a portion
 
-  // The share's outputs, to their place in y, or to a place of their own. Any thread.
-  void multiply(const Share& s, int thread) const {
+  // The portion's outputs, to their place in y, or to a place of their own. Any thread.
+  void multiply(const Portion& s, int thread) const {
     multiply(s, thread, y_.row(s.first_row) + s.column, y_.columns);
   }
-  void multiply(const Share& s, int thread, float* y, std::int64_t y_stride) const;
+  void multiply(const Portion& s, int thread, float* y, std::int64_t y_stride) const;
 
  private:
   kernels::Activations of_block(int i) const {
@@ -53,7 +53,7 @@ class Product {
   kernels::Activations rest_of(int block) const {
     return block + 1 == num_blocks_ ? rest_ : kernels::Activations{};
   }
-  const std::byte* panels(const Share& s, int thread) const;
+  const std::byte* panels(const Portion& s, int thread) const;
 
   const kernels::LinearKernels& kernels_;
   const Linear& w_;
@@ -65,15 +65,15 @@ class Product {
   PanelSource::Use use_;
 };
 
-// Threads take the shares of all products: body(product, share, thread).
+// Threads take the portions of all products: body(product, portion, thread).
 template <class Body>
-void for_shares(ThreadPool& pool, std::span<const Product> products, const Body& body) {
+void for_portions(ThreadPool& pool, std::span<const Product> products, const Body& body) {
   const auto item = [&](int i, int thread) {
     const Product* p = products.data();
-    for (; i >= p->num_shares(); ++p) i -= p->num_shares();
-    body(*p, p->share(i), thread);
+    for (; i >= p->num_portions(); ++p) i -= p->num_portions();
+    body(*p, p->portion(i), thread);
   };
-  const auto count = [](int sum, const Product& p) { return sum + p.num_shares(); };
+  const auto count = [](int sum, const Product& p) { return sum + p.num_portions(); };
   pool.run(std::accumulate(products.begin(), products.end(), 0, count), std::ref(item));
 }
 

@@ -50,6 +50,22 @@ TEST(PanelSource, IsReadByTheFirstProductAndPackedByTheSecond) {
   }
 }
 
+// As the head's, in steps that want no row's logits.
+TEST(PanelSource, IsPackedByAProductOfNoRows) {
+  Later w;
+  std::vector<float> x = random_values(Later::kColumns, 2);
+  Cpu cpu(2);
+  for (int i = 0; i < 2; ++i) {
+    cpu.op.begin_step(1, 16);
+    cpu.op.linear({x.data(), 0, Later::kColumns}, w.handle);
+  }
+  cpu.op.begin_step(1, 16);
+  const Tensor expected = cpu.op.linear(view(x, 1), w.packed.handle);
+  const Tensor y = cpu.op.linear(view(x, 1), w.handle);
+  EXPECT_TRUE(std::equal(y.data, y.data + y.size(), expected.data));
+  EXPECT_EQ(w.num_packed, 31);
+}
+
 TEST(PanelSource, StepsArePlannedWithWhatReadingTakes) {
   Later w;
   std::vector<float> x = random_values(Later::kColumns, 2);
