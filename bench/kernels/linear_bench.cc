@@ -3,6 +3,8 @@
 //
 //   kernels_bench --benchmark_filter='tile/.*Q4_0'
 //   tile/TYPE/STANDING_OUT   96 tokens x [128 rows, 4096 columns]; percent of blocks that stand out
+//   prompt/TYPE              256 tokens of a prompt x [512 rows, 4096 columns], where a table has
+//   kernels for that
 //   stream/TYPE/TOKENS       weights far larger than the caches, few tokens: the decoding of a
 //   batch
 #include <benchmark/benchmark.h>
