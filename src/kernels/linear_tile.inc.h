@@ -22,6 +22,16 @@ struct TileInput {
   const int8_t* plane(const int8_t* p, int b) const {
     return p + b * num_tokens * kActivationBlock;
   }
+  // Without the first t rows.
+  TileInput from(int t) const {
+    return {high + t * kActivationBlock,
+            low + t * kActivationBlock,
+            scales + t,
+            blocks + t,
+            stands_out + t,
+            num_blocks,
+            num_tokens};
+  }
 };
 
 // How far ahead of the products a panel is asked for from memory. The last panel of a matrix asks
@@ -123,10 +133,10 @@ PRONK_INLINE void integer_sums(const TileWeights<kGroups>& w, const TileInput& i
 }
 
 // One block of 32 columns into the outputs, where it has one scale.
-template <class F, int kPlanes, int kGroups, int kTokens>
+template <class F, int kPlanes, int kTokens, int kGroups>
 PRONK_INLINE void fold_whole(const TileWeights<kGroups>& w,
                              const typename F::Head (&heads)[kGroups], int sub, const TileInput& in,
-                             int b, Floats (&out)[kGroups][kTokens]) {
+                             int b, Floats (*out)[kGroups]) {
   Ints sums[kGroups][kTokens];
   integer_sums<F, -1, kPlanes>(w, in, b, sums);
   const float* scales = in.scales + b * in.num_tokens;
@@ -137,18 +147,18 @@ PRONK_INLINE void fold_whole(const TileWeights<kGroups>& w,
     PRONK_UNROLL
     for (int t = 0; t < kTokens; ++t) {
       const Floats both = multiply(scale, broadcast(scales[t]));
-      Floats f = fused(both, to_floats(sums[g][t]), out[g][t]);
+      Floats f = fused(both, to_floats(sums[g][t]), out[t][g]);
       if constexpr (F::kHasMin) f = fused(F::min(heads[g], sub, 0), broadcast(x[t].scaled_sum), f);
-      out[g][t] = f;
+      out[t][g] = f;
     }
   }
 }
 
 // The same where each half of it has a scale.
-template <class F, int kPlanes, int kGroups, int kTokens>
+template <class F, int kPlanes, int kTokens, int kGroups>
 PRONK_INLINE void fold_halves(const TileWeights<kGroups>& w,
                               const typename F::Head (&heads)[kGroups], int sub,
-                              const TileInput& in, int b, Floats (&out)[kGroups][kTokens]) {
+                              const TileInput& in, int b, Floats (*out)[kGroups]) {
   Ints sums[kGroups][kTokens];
   Floats halves[kGroups][kTokens];
   integer_sums<F, 0, kPlanes>(w, in, b, sums);
@@ -167,33 +177,24 @@ PRONK_INLINE void fold_halves(const TileWeights<kGroups>& w,
     PRONK_UNROLL
     for (int t = 0; t < kTokens; ++t) {
       const Floats both = fused(scale, to_floats(sums[g][t]), halves[g][t]);
-      Floats f = fused(broadcast(scales[t]), both, out[g][t]);
+      Floats f = fused(broadcast(scales[t]), both, out[t][g]);
       if constexpr (F::kHasMin) {
         f = fused(F::min(heads[g], sub, 0), broadcast(x[t].scaled_sums[0]), f);
         f = fused(F::min(heads[g], sub, 1), broadcast(x[t].scaled_sums[1]), f);
       }
-      out[g][t] = f;
+      out[t][g] = f;
     }
   }
 }
 
-template <class F, int kPlanes, int kGroups, int kTokens>
+template <class F, int kPlanes, int kTokens, int kGroups>
 PRONK_INLINE void fold_block(const TileWeights<kGroups>& w,
                              const typename F::Head (&heads)[kGroups], int sub, const TileInput& in,
-                             int b, Floats (&out)[kGroups][kTokens]) {
+                             int b, Floats (*out)[kGroups]) {
   if constexpr (F::kScales == 1)
-    fold_whole<F, kPlanes>(w, heads, sub, in, b, out);
+    fold_whole<F, kPlanes, kTokens>(w, heads, sub, in, b, out);
   else
-    fold_halves<F, kPlanes>(w, heads, sub, in, b, out);
-}
-
-// Apart, so that the usual block has the registers. With their address taken, the outputs lie in
-// memory, for a load and a store a block, and all registers but a few are sums.
-template <class F, int kGroups, int kTokens>
-PRONK_APART void fold_two_planes(const TileWeights<kGroups>& w,
-                                 const typename F::Head (&heads)[kGroups], int sub,
-                                 const TileInput& in, int b, Floats (&out)[kGroups][kTokens]) {
-  fold_block<F, 2>(w, heads, sub, in, b, out);
+    fold_halves<F, kPlanes, kTokens>(w, heads, sub, in, b, out);
 }
 
 // Whether any of n bytes is not 0.
@@ -210,15 +211,32 @@ PRONK_INLINE bool any_set(const uint8_t* p) {
   }
 }
 
+// Apart, so that the usual block has the registers. With their address taken, the outputs lie in
+// memory, for a load and a store a block, and all registers but a few are sums. Of many tokens only
+// the half that has one which stands out takes both planes.
+template <class F, int kTokens, int kGroups>
+PRONK_APART void fold_two_planes(const TileWeights<kGroups>& w,
+                                 const typename F::Head (&heads)[kGroups], int sub,
+                                 const TileInput& in, int b, Floats (*out)[kGroups]) {
+  constexpr int kEach = kTokens > 6 ? kTokens / 2 : kTokens;
+  for (int t = 0; t < kTokens; t += kEach) {
+    const TileInput half = in.from(t);
+    if (any_set<kEach>(half.stands_out + b * half.num_tokens))
+      fold_block<F, 2, kEach>(w, heads, sub, half, b, out + t);
+    else
+      fold_block<F, 1, kEach>(w, heads, sub, half, b, out + t);
+  }
+}
+
 // Groups first_group.. of the panel times kTokens tokens; y[t · y_stride + 16 g + row].
 template <class F, int kGroups, int kTokens>
 void multiply_tile(const uint8_t* panel, int first_group, const TileInput& in, int num_rows,
                    float* y, int64_t y_stride) {
-  Floats out[kGroups][kTokens];
+  Floats out[kTokens][kGroups];
   PRONK_UNROLL
   for (int g = 0; g < kGroups; ++g) {
     PRONK_UNROLL
-    for (int t = 0; t < kTokens; ++t) out[g][t] = zero_floats();
+    for (int t = 0; t < kTokens; ++t) out[t][g] = zero_floats();
   }
   const int num_blocks = static_cast<int>(in.num_blocks);
   const int64_t ahead = first_group == 0 ? kPrefetchBytes : 0;  // once for all groups
@@ -232,9 +250,9 @@ void multiply_tile(const uint8_t* panel, int first_group, const TileInput& in, i
       PRONK_UNROLL
       for (int g = 0; g < kGroups; ++g) w.lines[g] = F::lines(panel, sub, first_group + g);
       if (__builtin_expect(any_set<kTokens>(in.stands_out + (b + sub) * in.num_tokens), 0))
-        fold_two_planes<F>(w, heads, sub, in, b + sub, out);
+        fold_two_planes<F, kTokens>(w, heads, sub, in, b + sub, out);
       else
-        fold_block<F, 1>(w, heads, sub, in, b + sub, out);
+        fold_block<F, 1, kTokens>(w, heads, sub, in, b + sub, out);
     }
   }
   PRONK_UNROLL
@@ -242,7 +260,7 @@ void multiply_tile(const uint8_t* panel, int first_group, const TileInput& in, i
     const int row = 16 * (first_group + g), rows_left = num_rows - row;
     if (rows_left <= 0) continue;
     PRONK_UNROLL
-    for (int t = 0; t < kTokens; ++t) store(y + t * y_stride + row, out[g][t], rows_left);
+    for (int t = 0; t < kTokens; ++t) store(y + t * y_stride + row, out[t][g], rows_left);
   }
 }
 
@@ -274,11 +292,7 @@ void multiply_panel(const void* panel, const Activations& all, int num_rows, flo
                                               x.num_rows - t, num_rows, y, y_stride);
       t += n;
       y += n * y_stride;
-      in.high += n * kActivationBlock;
-      in.low += n * kActivationBlock;
-      in.scales += n;
-      in.blocks += n;
-      in.stands_out += n;
+      in = in.from(n);
     }
   }
 }
