@@ -86,11 +86,10 @@ Tensor CpuOps::linear_swiglu(Tensor x, const Linear& gate, const Linear& up) {
   const std::array products{Product(k, gate, for_gate, y, buffers, num_threads, 2),
                             Product(k, up, for_up, z, buffers, num_threads, 2)};
   const Product &gates = products[0], &ups = products[1];
-  // Shares that a core's own cache keeps: z, whole, is the threads' scratch.
+  // Side by side where a core's own cache keeps both portions: z, whole, is the threads' scratch.
   constexpr std::int64_t kMostOutputs = 64 << 10;
   const std::int64_t each = gates.most_outputs();
-  if (each > kMostOutputs || gates.num_blocks() != ups.num_blocks() ||
-      2 * each * num_threads > z.size()) {
+  if (each > kMostOutputs || !gates.is_cut_as(ups) || 2 * each * num_threads > z.size()) {
     for_portions(pool_, products,
                  [](const Product& p, const Portion& s, int thread) { p.multiply(s, thread); });
     return swiglu(y, z);

@@ -34,7 +34,10 @@ class Product {
   Product(const Product&) = delete;
   Product& operator=(const Product&) = delete;
 
-  int num_blocks() const { return num_blocks_; }
+  // Whether its portions are those of the other: a portion is no more than either has room for.
+  bool is_cut_as(const Product& other) const {
+    return run_panels_ == other.run_panels_ && num_blocks_ == other.num_blocks_;
+  }
   int num_portions() const { return num_blocks_ * num_runs_; }
   // Block after block, so that a thread, which takes neighbours, changes it rarely.
   Portion portion(int i) const;

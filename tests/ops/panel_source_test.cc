@@ -17,13 +17,15 @@ using Use = PanelSource::Use;
 // A matrix, and the same one with panels that come from a source, which counts what is asked of it.
 struct Later {
   static constexpr int kRows = 32 * 30 + 5, kColumns = 64;
-  Matrix packed{DType::kQ4_0, kRows, kColumns, true, 1};
+  Matrix packed;
   Linear handle = packed.handle;
   std::vector<std::byte> place;
   std::mutex mutex;
   int num_read = 0, num_packed = 0;  // panels
 
-  Later() : place(static_cast<std::size_t>(handle.packed_bytes())) {
+  explicit Later(DType type = DType::kQ4_0, int rows = kRows, int columns = kColumns)
+      : packed(type, rows, columns, true, 1),
+        place(static_cast<std::size_t>(handle.packed_bytes())) {
     const auto pack = [this](int first, int end, bool for_good, std::byte* out) {
       std::copy(packed.handle.panel(first), packed.handle.panel(end), out);
       const std::lock_guard lock(mutex);
@@ -64,6 +66,26 @@ TEST(PanelSource, IsPackedByAProductOfNoRows) {
   const Tensor y = cpu.op.linear(view(x, 1), w.handle);
   EXPECT_TRUE(std::equal(y.data, y.data + y.size(), expected.data));
   EXPECT_EQ(w.num_packed, 31);
+}
+
+// A thread has room for 256 KiB of panels, so for fewer of the larger type.
+TEST(PanelSource, GateAndUpOfTwoTypesKeepToTheirRoom) {
+  constexpr int kWide = 2048, kManyRows = 32 * 7 * 16;
+  std::vector<float> x = random_values(kWide, 2);
+  for (const auto& [for_gate, for_up] :
+       {std::pair{DType::kQ4_0, DType::kQ8_0}, {DType::kQ8_0, DType::kQ4_0}}) {
+    Later gate(for_gate, kManyRows, kWide), up(for_up, kManyRows, kWide);
+    PlanOps planned(kernels::table().linear, 1);
+    planned.begin_step(1, 16);
+    planned.linear_swiglu(view(x, 1), gate.handle, up.handle);
+    Cpu cpu(1, planned.arena_bytes()), other(1);
+    cpu.op.begin_step(1, 16);
+    other.op.begin_step(1, 16);
+    const Tensor y = cpu.op.linear_swiglu(view(x, 1), gate.handle, up.handle);
+    const Tensor expected =
+        other.op.linear_swiglu(view(x, 1), gate.packed.handle, up.packed.handle);
+    EXPECT_TRUE(std::equal(y.data, y.data + y.size(), expected.data));
+  }
 }
 
 TEST(PanelSource, StepsArePlannedWithWhatReadingTakes) {
