@@ -1,5 +1,5 @@
 // A table's functions leave no wide register's upper half in use. Code compiled without them that
-// runs after one that does waits 75 ns each time (Sapphire Rapids): a twelfth of SmolLM2's prompts.
+// runs after one that does waits 75 ns each time (Sapphire Rapids): a sixth of SmolLM2's prompts.
 // The compilers clear them at most returns, but not where local functions pass such registers on.
 namespace pronk::kernels::PRONK_ISA {
 namespace {

@@ -36,7 +36,7 @@ constexpr auto kMultiply = clean<multiply_panel_amx<F>>;
 template <class F>
 constexpr auto kMultiplyPrompt = clean<multiply_bf16_amx<F>>;
 constexpr int kPromptPanels = kRunPanels;
-constexpr auto kProbeInt8 = probe_tiles<true>, kProbeBF16 = probe_tiles<false>;
+constexpr auto kProbeInt8 = clean<probe_tiles<true>>, kProbeBF16 = clean<probe_tiles<false>>;
 constexpr int kTile = kTileTokens;
 #else
 template <class F>
@@ -44,7 +44,7 @@ constexpr auto kMultiply = clean<multiply_panel<F>>;
 template <class F>
 constexpr decltype(nullptr) kMultiplyPrompt = nullptr;
 constexpr int kPromptPanels = 0;
-constexpr auto kProbeInt8 = probe_int8, kProbeBF16 = probe_bf16;
+constexpr auto kProbeInt8 = clean<probe_int8>, kProbeBF16 = clean<probe_bf16>;
 constexpr int kTile = 12;  // a multiple of what any kernel takes at once: 1, 2, 3, 4, 6, 12
 #endif
 
@@ -66,8 +66,8 @@ constexpr LinearKernels kLinear{
     kPromptPanels,
     kProbeInt8,
     kProbeBF16,
-    probe_f32,
-    probe_read};
+    clean<probe_f32>,
+    clean<probe_read>};
 
 }  // namespace
 }  // namespace pronk::kernels::PRONK_ISA

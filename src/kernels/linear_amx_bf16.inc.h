@@ -136,7 +136,7 @@ class ChunkReader {
   void finish() { read(left_); }
 
  private:
-  __attribute__((noinline)) void read_piece() {
+  PRONK_APART void read_piece() {
     const int done = to_->num_blocks * kPieces - left_--, block = done / kPieces;
     to_->blocks[block] = blocks_->next(done % kPieces, to_->buffers[block]);
   }

@@ -87,7 +87,7 @@ static inline Lanes power_of_two(Lanes n) {
   }
   return n;
 }
-// Within an eighth of 1 / x for x in [1, 2^126].
+// Within 5.1 % of 1 / x for x in [1, 2^126].
 static inline Lanes guess_reciprocal(Lanes x) {
   for (int i = 0; i < 16; ++i) {
     uint32_t bits;
