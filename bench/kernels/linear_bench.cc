@@ -57,11 +57,19 @@ struct Input {
   Values<float> f32;
   Values<std::int8_t> high, low;
   Values<float> scales;
-  Values<ActivationBlock> blocks;
+  Values<std::int32_t> negated_high, negated_low;
+  Values<float> scaled_sums;
   Values<std::uint8_t> stands_out;
+  Values<std::uint32_t> standing_out;
   Values<std::uint16_t> bf16;
   Activations view;
 };
+
+void quantize(const Input& in, SecondPlane rule) {
+  const std::int64_t tile = std::int64_t{in.view.tile_tokens} * kColumns;
+  for (int i = 0; i < in.view.num_tiles(); ++i)
+    table().linear.quantize_tile(in.f32.data() + i * tile, rule, in.view.tile(i));
+}
 
 Input input(int tokens, int percent_standing_out) {
   const auto n = static_cast<std::size_t>(tokens) * kColumns;
@@ -69,8 +77,11 @@ Input input(int tokens, int percent_standing_out) {
            Values<std::int8_t>(n),
            Values<std::int8_t>(n),
            Values<float>(n / 32),
-           Values<ActivationBlock>(n / 32),
+           Values<std::int32_t>(n / 32 * kBlockSums),
+           Values<std::int32_t>(n / 32 * kBlockSums),
+           Values<float>(n / 32 * kBlockSums),
            Values<std::uint8_t>(n / 32),
+           Values<std::uint32_t>(n / 32 + static_cast<std::size_t>(tokens)),
            Values<std::uint16_t>(n),
            {}};
   in.view = {.num_rows = tokens,
@@ -79,8 +90,11 @@ Input input(int tokens, int percent_standing_out) {
              .high = in.high.data(),
              .low = in.low.data(),
              .scales = in.scales.data(),
-             .blocks = in.blocks.data(),
+             .negated_high = in.negated_high.data(),
+             .negated_low = in.negated_low.data(),
+             .scaled_sums = in.scaled_sums.data(),
              .stands_out = in.stands_out.data(),
+             .standing_out = in.standing_out.data(),
              .bf16 = in.bf16.data(),
              .f32 = in.f32.data()};
   std::mt19937 rng(2);
@@ -92,12 +106,9 @@ Input input(int tokens, int percent_standing_out) {
   for (std::size_t i = 0; i < n; ++i)
     in.f32[i] =
         std::clamp(normal(rng), -2.0f, 2.0f) * (large[i / 32 % large.size()] ? 30.0f : 1.0f);
-  for (int t = 0; t < tokens; ++t) {
-    const float* x = in.f32.data() + static_cast<std::int64_t>(t) * kColumns;
-    const SecondPlane rule = percent_standing_out == 100 ? SecondPlane::kHigh : SecondPlane::kFast;
-    table().linear.quantize_row(x, rule, in.view, t);
-    table().linear.round_row(x, in.view, t);
-  }
+  for (int t = 0; t < tokens; ++t)
+    table().linear.round_row(in.f32.data() + static_cast<std::int64_t>(t) * kColumns, in.view, t);
+  quantize(in, percent_standing_out == 100 ? SecondPlane::kHigh : SecondPlane::kFast);
   return in;
 }
 
@@ -146,11 +157,9 @@ void sweep(benchmark::State& state, DType type, int num_panels, int tokens, int 
   state.counters["%read"] = bytes_per_s / peaks().read_bytes_per_s * 100;
 }
 
-void quantize(benchmark::State& state, SecondPlane rule) {
-  Input in = input(64, 6);
-  for (auto _ : state)
-    for (int t = 0; t < 64; ++t)
-      table().linear.quantize_row(in.f32.data() + t * kColumns, rule, in.view, t);
+void quantize_rows(benchmark::State& state, SecondPlane rule) {
+  const Input in = input(64, 6);
+  for (auto _ : state) quantize(in, rule);
   state.counters["values/s"] = benchmark::Counter(
       64.0 * kColumns * static_cast<double>(state.iterations()), benchmark::Counter::kIsRate);
 }
@@ -183,8 +192,8 @@ int register_all() {
       benchmark::RegisterBenchmark(("prompt/" + name).c_str(), prompt, type, 16, 256);
     benchmark::RegisterBenchmark(("pack/" + name).c_str(), pack, type);
   }
-  benchmark::RegisterBenchmark("quantize/fast", quantize, SecondPlane::kFast);
-  benchmark::RegisterBenchmark("quantize/high", quantize, SecondPlane::kHigh);
+  benchmark::RegisterBenchmark("quantize/fast", quantize_rows, SecondPlane::kFast);
+  benchmark::RegisterBenchmark("quantize/high", quantize_rows, SecondPlane::kHigh);
   return 0;
 }
 

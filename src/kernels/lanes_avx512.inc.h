@@ -8,8 +8,8 @@ using Ints = __m512i;   // 16 x int32
 using Floats = __m512;  // 16 x float
 using Word = __m512i;   // 4 activations of one token, in every lane
 
-constexpr int kGroupsPerTile = 2;   // 16-row groups computed together
-constexpr int kTokensPerTile = 12;  // 24 sums; with two scales half as many
+constexpr int kGroupsPerTile = 2;  // 16-row groups computed together
+constexpr int kTokensPerTile = 6;  // 12 sums, 12 outputs
 
 PRONK_INLINE Line load_line(const uint8_t* p) { return _mm512_loadu_si512(p); }
 PRONK_INLINE Word load_word(const int8_t* p) {
@@ -35,7 +35,9 @@ PRONK_INLINE Line look_up(const int8_t (&table)[16], int bias, Line index) {
 // Σ over the lane's 4 columns, added. Weights are unsigned; kBits says how many bits they use.
 template <int kBits>
 PRONK_INLINE Ints dot(Ints sum, Line weights, Word activations) {
-  return _mm512_dpbusd_epi32(sum, weights, activations);
+  // In assembly: g++ 12 moves the products of intrinsics about until registers do not suffice.
+  asm("vpdpbusd %2, %1, %0" : "+v"(sum) : "v"(weights), "v"(activations));
+  return sum;
 }
 
 PRONK_INLINE Ints zero_ints() { return _mm512_setzero_si512(); }
@@ -92,10 +94,18 @@ PRONK_INLINE Ints as_ints(Floats x) { return _mm512_castps_si512(x); }
 PRONK_INLINE Ints as_ints(Line x) { return x; }
 PRONK_INLINE Floats as_floats(Ints x) { return _mm512_castsi512_ps(x); }
 
-// The first num_lanes (1 or more; 16 and more mean all).
+// The first num_lanes (16 and more mean all; 0 and less none); others are 0, or stay as they are.
+PRONK_INLINE __mmask16 first_lanes(int num_lanes) {
+  return static_cast<__mmask16>(_bzhi_u32(0xffff, static_cast<unsigned>(num_lanes < 0    ? 0
+                                                                        : num_lanes < 16 ? num_lanes
+                                                                                         : 16)));
+}
+PRONK_INLINE Floats load_first(const float* p, int num_lanes) {
+  return _mm512_maskz_loadu_ps(first_lanes(num_lanes), p);
+}
 PRONK_INLINE void store(float* p, Floats x, int num_lanes) {
-  _mm512_mask_storeu_ps(p, static_cast<__mmask16>(num_lanes >= 16 ? 0xffff : (1 << num_lanes) - 1),
-                        x);
+  if (num_lanes >= 16) return _mm512_storeu_ps(p, x);
+  _mm512_mask_storeu_ps(p, first_lanes(num_lanes), x);
 }
 
 }  // namespace

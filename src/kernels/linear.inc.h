@@ -4,6 +4,9 @@
 #include "kernels/linear_probe.inc.h"
 #include "kernels/linear_quantize.inc.h"
 #include "kernels/linear_tile.inc.h"
+#if defined(__AVX512F__)
+#include "kernels/linear_many.inc.h"
+#endif
 #if defined(PRONK_AMX)
 // clang-format off
 #include "kernels/amx.inc.h"
@@ -39,8 +42,13 @@ constexpr int kPromptPanels = kRunPanels;
 constexpr auto kProbeInt8 = clean<probe_tiles<true>>, kProbeBF16 = clean<probe_tiles<false>>;
 constexpr int kTile = kTileTokens;
 #else
+#if defined(__AVX512F__)
+template <class F>
+constexpr auto kMultiply = clean<multiply_panel_many<F>>;
+#else
 template <class F>
 constexpr auto kMultiply = clean<multiply_panel<F>>;
+#endif
 template <class F>
 constexpr decltype(nullptr) kMultiplyPrompt = nullptr;
 constexpr int kPromptPanels = 0;
@@ -50,7 +58,7 @@ constexpr int kTile = 12;  // a multiple of what any kernel takes at once: 1, 2,
 
 // In the order of DType.
 constexpr LinearKernels kLinear{
-    clean<quantize_row>,
+    clean<quantize_tile>,
     clean<round_row>,
     {kFloat, kFloat, kForBF16, kFloat, kI8, kI8, kI8, kI8, kI8, kI8, kI8, kI8, kI8, kI8, kI8, kI8,
      kI8},

@@ -86,7 +86,9 @@ struct AmxInput {
     return static_cast<int64_t>(first_block + block) * tile.num_rows;
   }
   const float* scales(int block) const { return tile.scales + place(block); }
-  const ActivationBlock* blocks(int block) const { return tile.blocks + place(block); }
+  const float* scaled_sums(int block, int which) const {
+    return tile.scaled_sums + place(block) + int64_t{which} * tile.num_blocks() * tile.num_rows;
+  }
   // Bit t: token t stands out in the block.
   uint32_t standing_out(int block) const {
     const auto all = static_cast<__mmask16>((1u << num_tokens()) - 1);
@@ -167,39 +169,48 @@ struct TileProducts {
   }
 };
 
-// The second plane of the tokens that stand out in a block: 254 · sums + low.
-template <class F>
-void add_low_plane(const AmxInput& in, int block, const TileSums<F>& low, TileSums<F>& sums) {
-  for (int g = 0; g < kGroups; ++g)
-    for (int h = 0; h < F::kScales; ++h)
-      for (uint32_t rest = in.standing_out(block); rest; rest &= rest - 1) {
-        int32_t* sum = sums.of[g][block][h][__builtin_ctz(rest)];
-        const int32_t* more = low.of[g][block][h][__builtin_ctz(rest)];
-        _mm512_store_si512(sum,
-                           add(multiply(_mm512_load_si512(sum), 254), _mm512_load_si512(more)));
-      }
-}
-
+// The sums of the first plane.
 template <class F>
 void integer_tiles(const AmxInput& in, const UnpackedChunk<F>& w, NextLines& next,
                    TileSums<F>& sums) {
   static constexpr uint8_t kAll[kChunkBlocks] = {0, 1, 2, 3, 4, 5, 6, 7};
   TileProducts<F>{in, in.tile.high, w, sums, kAll, in.num_blocks * F::kScales, next}.run();
-  uint8_t two_planes[kChunkBlocks];
+}
+
+// The second plane of the tokens that stand out, into outputs of its own.
+template <class F>
+void fold_low_plane(const AmxInput& in, const UnpackedChunk<F>& w, NextLines& next,
+                    TileSums<F>& sums, float (*low)[kPanelRows]) {
+  uint8_t which[kChunkBlocks];
   int count = 0;
   for (int b = 0; b < in.num_blocks; ++b)
-    if (in.standing_out(b)) two_planes[count++] = static_cast<uint8_t>(b);
+    if (in.standing_out(b)) which[count++] = static_cast<uint8_t>(b);
   if (count == 0) return;
-  TileSums<F> low;
-  TileProducts<F>{in, in.tile.low, w, low, two_planes, count * F::kScales, next}.run();
-  for (int i = 0; i < count; ++i) add_low_plane<F>(in, two_planes[i], low, sums);
+  TileProducts<F>{in, in.tile.low, w, sums, which, count * F::kScales, next}.run();
+  for (int i = 0; i < count; ++i)
+    for (uint32_t rest = in.standing_out(which[i]); rest; rest &= rest - 1) {
+      const int b = which[i], t = __builtin_ctz(rest);
+      const Floats token_scale = broadcast(in.scales(b)[t] * kLowUnit);
+      for (int g = 0; g < kGroups; ++g) {
+        const auto half = [&](int h) { return to_floats(_mm512_load_si512(sums.of[g][b][h][t])); };
+        const auto scale = [&](int h) { return _mm512_load_ps(w.scales[b][h] + kTileRows * g); };
+        float* out = low[t] + kTileRows * g;
+        Floats f = _mm512_load_ps(out);
+        if constexpr (F::kScales == 1)
+          f = fused(multiply(scale(0), token_scale), half(0), f);
+        else
+          f = fused(token_scale, fused(scale(1), half(1), multiply(scale(0), half(0))), f);
+        _mm512_store_ps(out, f);
+      }
+    }
 }
 
 // One block's integers of a few tokens into their outputs.
 template <class F, int kTokens>
-PRONK_INLINE void fold_tile_block(const float* scales, [[maybe_unused]] const ActivationBlock* x,
-                                  const UnpackedChunk<F>& w, const TileSums<F>& sums, int b,
-                                  int first_token, int row, Floats (&out)[kTokens]) {
+PRONK_INLINE void fold_tile_block(const AmxInput& in, const UnpackedChunk<F>& w,
+                                  const TileSums<F>& sums, int b, int first_token, int row,
+                                  Floats (&out)[kTokens]) {
+  const float* scales = in.scales(b) + first_token;
   const Floats scale = _mm512_load_ps(w.scales[b][0] + row);
   const auto of_token = [&](int half, int t) {
     return to_floats(_mm512_load_si512(sums.of[row / kTileRows][b][half][first_token + t]));
@@ -220,10 +231,9 @@ PRONK_INLINE void fold_tile_block(const float* scales, [[maybe_unused]] const Ac
     PRONK_UNROLL
     for (int h = 0; h < F::kScales; ++h) {
       const Floats min = _mm512_load_ps(w.mins[b][h] + row);
+      const float* x = in.scaled_sums(b, F::kScales == 1 ? 2 : h) + first_token;
       PRONK_UNROLL
-      for (int t = 0; t < kTokens; ++t)
-        out[t] =
-            fused(min, broadcast(F::kScales == 1 ? x[t].scaled_sum : x[t].scaled_sums[h]), out[t]);
+      for (int t = 0; t < kTokens; ++t) out[t] = fused(min, broadcast(x[t]), out[t]);
     }
   }
 }
@@ -245,8 +255,7 @@ void fold_tokens(const AmxInput& in, int first_token, int row, const UnpackedChu
   for (int i = 0; i < kTokens; ++i)
     out[i] = to.first_chunk ? zero_floats() : _mm512_maskz_loadu_ps(to.rows, y + i * to.stride);
   for (int b = 0; b < in.num_blocks; ++b)
-    fold_tile_block<F, kTokens>(in.scales(b) + first_token, in.blocks(b) + first_token, w, sums, b,
-                                first_token, row, out);
+    fold_tile_block<F, kTokens>(in, w, sums, b, first_token, row, out);
   PRONK_UNROLL
   for (int i = 0; i < kTokens; ++i) _mm512_mask_storeu_ps(y + i * to.stride, to.rows, out[i]);
 }
@@ -265,7 +274,7 @@ void fold_group(const AmxInput& in, int group, const UnpackedChunk<F>& w, const 
 template <class F>
 void multiply_chunk(const Activations& x, int first_block, int num_blocks,
                     const UnpackedChunk<F>& w, int num_rows, float* y, int64_t y_stride,
-                    NextLines& next, int* shaped_for) {
+                    float (*low)[kPanelRows], NextLines& next, int* shaped_for) {
   for (int i = 0; i < x.num_tiles(); ++i) {
     const Activations tile = x.tile(i);
     const AmxInput in{tile, first_block, num_blocks};
@@ -277,18 +286,21 @@ void multiply_chunk(const Activations& x, int first_block, int num_blocks,
       const auto rows = static_cast<__mmask16>(rows_left >= 16 ? 0xffff : (1 << rows_left) - 1);
       fold_group<F>(in, g, w, sums, {y + g * kTileRows, y_stride, rows, first_block == 0});
     }
+    fold_low_plane<F>(in, w, next, sums, low);
+    low += tile.num_rows;
     y += tile.num_rows * y_stride;
   }
 }
 
-// LinearKernels::multiply_panel of a block type. Below kLeastTokens the unpacking does not pay.
+constexpr int kMostAmxTiles = 16;  // that share an unpacked chunk
+
+// The panel for some tiles.
 template <class F>
-void multiply_panel_amx(const void* panel, const Activations& x, int num_rows, float* y,
+void multiply_tiles_amx(const uint8_t* packed, const Activations& x, int num_rows, float* y,
                         int64_t y_stride) {
-  constexpr int kLeastTokens = 12;
-  if (x.num_rows < kLeastTokens) return multiply_panel<F>(panel, x, num_rows, y, y_stride);
-  const auto* packed = static_cast<const uint8_t*>(panel);
   UnpackedChunk<F> w;
+  alignas(64) float low[kMostAmxTiles * kTileTokens][kPanelRows];
+  memset(low, 0, sizeof *low * static_cast<size_t>(x.num_rows));
   int shaped_for = 0;
   for (int b = 0; b < x.num_blocks(); b += kChunkBlocks) {
     const int left = x.num_blocks() - b, num_blocks = left < kChunkBlocks ? left : kChunkBlocks;
@@ -297,7 +309,22 @@ void multiply_panel_amx(const void* panel, const Activations& x, int num_rows, f
     NextLines next{packed, 0};
     constexpr int kLines = (kChunkBlocks / F::kSubBlocks * F::kBytes + 63) / 64;
     next.each = (kLines - 1) / (x.num_tiles() * num_blocks * F::kScales) + 1;
-    multiply_chunk<F>(x, b, num_blocks, w, num_rows, y, y_stride, next, &shaped_for);
+    multiply_chunk<F>(x, b, num_blocks, w, num_rows, y, y_stride, low, next, &shaped_for);
+  }
+  for (int t = 0; t < x.num_rows; ++t, y += y_stride)
+    for (int r = 0; r < num_rows; ++r) y[r] += low[t][r];
+}
+
+// LinearKernels::multiply_panel of a block type. Below kLeastTokens the unpacking does not pay.
+template <class F>
+void multiply_panel_amx(const void* panel, const Activations& x, int num_rows, float* y,
+                        int64_t y_stride) {
+  constexpr int kLeastTokens = 12;
+  if (x.num_rows < kLeastTokens) return multiply_panel_many<F>(panel, x, num_rows, y, y_stride);
+  for (int i = 0; i < x.num_tiles(); i += kMostAmxTiles) {
+    const Activations some = x.tiles(i, kMostAmxTiles);
+    multiply_tiles_amx<F>(static_cast<const uint8_t*>(panel), some, num_rows, y, y_stride);
+    y += some.num_rows * y_stride;
   }
   tile_release();
 }

@@ -15,19 +15,14 @@ inline constexpr int kPanelRows = 32;
 inline constexpr int kActivationBlock = 32;  // columns that share one activation scale
 inline constexpr int kNumWeightTypes = 17;   // DType's values, in its order
 
-// How a block of 32 activations x stands as integers: x ≈ scale · (multiplier · high + low).
-// multiplier is 1 (low is all zeros, scale = max|x| / 127), or 254 for a block that stands out in
-// its row (scale = max|x| / (127 · 254), about 16 bits). A block with a NaN or an infinity has a
-// NaN scale and zeros.
-struct ActivationBlock {
-  int32_t multiplier;
-  int32_t negated_sums[2];  // −Σ (multiplier · high + low) over columns 0-15 and 16-31
-  int32_t negated_sum;      // both together
-  float scaled_sums[2];     // scale · Σ (multiplier · high + low), the same
-  float scaled_sum;
-};
+// What is kept of the sum of a block's columns 0-15, of columns 16-31, and of all 32.
+inline constexpr int kBlockSums = 3;
 
-// Which blocks of a row get a second plane (low): those whose scale² is over 4 times the row's mean
+// A block of 32 activations x stands as integers: x ≈ scale · (high + low / 254), scale = max|x| /
+// 127. In a block that does not stand out in its row low is all zeros; in one that does, both are
+// about 16 bits. A block with a NaN or an infinity has a NaN scale and zeros.
+//
+// Which blocks of a row stand out: those whose scale² is over 4 times the row's mean
 // scale² (kFast), or all of them (kHigh). Depends on nothing but the row.
 enum class SecondPlane : uint8_t { kFast, kHigh };
 
@@ -44,11 +39,15 @@ struct Activations {
   int tile_tokens = 0;
   // Tiles of n = tile_tokens, the last one of those that are left, one after the other; in each:
   // kInt8: columns is a multiple of 32.
-  int8_t* high = nullptr;             // [columns / 32, n, 32]
-  int8_t* low = nullptr;              // [columns / 32, n, 32]
-  float* scales = nullptr;            // [columns / 32, n]
-  ActivationBlock* blocks = nullptr;  // [columns / 32, n]
-  uint8_t* stands_out = nullptr;      // [columns / 32, n]: 1 where multiplier is 254
+  int8_t* high = nullptr;           // [columns / 32, n, 32]
+  int8_t* low = nullptr;            // [columns / 32, n, 32]
+  float* scales = nullptr;          // [columns / 32, n]
+  int32_t* negated_high = nullptr;  // [kBlockSums, columns / 32, n]: −Σ high
+  int32_t* negated_low = nullptr;   // [kBlockSums, columns / 32, n]: −Σ low
+  float* scaled_sums = nullptr;     // [kBlockSums, columns / 32, n]: scale · Σ (high + low / 254)
+  uint8_t* stands_out = nullptr;    // [columns / 32, n]: whether low is more than zeros
+  uint32_t* standing_out = nullptr;  // [1 + columns / 32 · n]: how many blocks do so, then each
+                                     // one's 16 · number + token, in this order
   // kBF16: [columns / 32, n, 32], the last block filled up with zeros.
   uint16_t* bf16 = nullptr;
   // kF32: [T, columns]
@@ -65,8 +64,11 @@ struct Activations {
     if (high) out.high += block * kActivationBlock;
     if (low) out.low += block * kActivationBlock;
     if (scales) out.scales += block;
-    if (blocks) out.blocks += block;
+    if (negated_high) out.negated_high += block * kBlockSums;
+    if (negated_low) out.negated_low += block * kBlockSums;
+    if (scaled_sums) out.scaled_sums += block * kBlockSums;
     if (stands_out) out.stands_out += block;
+    if (standing_out) out.standing_out += block + i;
     if (bf16) out.bf16 += block * kActivationBlock;
     if (f32) out.f32 += static_cast<int64_t>(first) * columns;
     return out;
@@ -93,8 +95,8 @@ struct Panels {
 };
 
 struct LinearKernels {
-  // Fills row t of high, low, blocks, stands_out from x[columns], columns a multiple of 32.
-  void (*quantize_row)(const float* x, SecondPlane rule, const Activations& out, int t);
+  // Fills high to standing_out of one tile from x[num_rows, columns], columns a multiple of 32.
+  void (*quantize_tile)(const float* x, SecondPlane rule, const Activations& out);
 
   // Fills row t of bf16 from x[columns]: round to nearest, ties to even; NaN stays NaN.
   void (*round_row)(const float* x, const Activations& out, int t);

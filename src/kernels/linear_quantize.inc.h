@@ -107,30 +107,33 @@ PRONK_INLINE void quantize_low(const float* x, const int8_t* high, float scale, 
   round_rest_to_int8(x, high, scale, 254.0f / scale, low);
 }
 
-PRONK_INLINE ActivationBlock describe(const int8_t* high, const int8_t* low, float scale,
-                                      bool stands_out) {
-  ActivationBlock out;
-  out.multiplier = stands_out ? 254 : 1;
-  int32_t sums[2];
+// The sums of block b of row t.
+PRONK_INLINE void sum_block(const Activations& out, int64_t b, int t, float scale,
+                            bool stands_out) {
+  const int64_t place = (b * out.num_rows + t) * kBlock;
+  const int64_t first = b * out.num_rows + t, stride = out.num_blocks() * int64_t{out.num_rows};
+  int32_t high[kBlockSums], low[kBlockSums] = {};
   for (int h = 0; h < 2; ++h) {
-    sums[h] = out.multiplier * sum16(high + 16 * h) + (stands_out ? sum16(low + 16 * h) : 0);
-    out.negated_sums[h] = -sums[h];
-    out.scaled_sums[h] = scale * static_cast<float>(sums[h]);
+    high[h] = sum16(out.high + place + 16 * h);
+    if (stands_out) low[h] = sum16(out.low + place + 16 * h);
   }
-  out.negated_sum = -sums[0] - sums[1];
-  out.scaled_sum = scale * static_cast<float>(sums[0] + sums[1]);
-  return out;
+  high[2] = high[0] + high[1];
+  low[2] = low[0] + low[1];
+  const float unit = stands_out ? scale / 254.0f : scale;
+  for (int h = 0; h < kBlockSums; ++h) {
+    const int64_t at = first + h * stride;
+    out.negated_high[at] = -high[h];
+    out.negated_low[at] = -low[h];
+    out.scaled_sums[at] = unit * static_cast<float>(stands_out ? 254 * high[h] + low[h] : high[h]);
+  }
 }
 
-// LinearKernels::quantize_row. The rule compares with the whole row, so scales come first.
-void quantize_row(const float* x, SecondPlane rule, const Activations& all, int t) {
-  const Activations out = all.tile(t / all.tile_tokens);
-  t %= all.tile_tokens;
+// The rule compares with the whole row, so scales come first.
+void quantize_row(const float* x, SecondPlane rule, const Activations& out, int t) {
   const int64_t num_blocks = out.columns / kBlock;
   int8_t* high = out.high + t * kBlock;
   int8_t* low = out.low + t * kBlock;
   float* scales = out.scales + t;
-  ActivationBlock* blocks = out.blocks + t;
   uint8_t* stands_out = out.stands_out + t;
   const int64_t stride = out.num_rows;
   double squares = 0;
@@ -148,12 +151,23 @@ void quantize_row(const float* x, SecondPlane rule, const Activations& all, int 
       quantize_low(x + b * kBlock, high + b * stride * kBlock, scale, low + b * stride * kBlock);
     else
       memset(low + b * stride * kBlock, 0, kBlock);
-    const float unit = out_here ? scale / 254.0f : scale;
-    scales[b * stride] = unit;
-    blocks[b * stride] =
-        describe(high + b * stride * kBlock, low + b * stride * kBlock, unit, out_here);
+    sum_block(out, b, t, scale, out_here);
     stands_out[b * stride] = out_here;
   }
+}
+
+// LinearKernels::quantize_tile.
+void quantize_tile(const float* x, SecondPlane rule, const Activations& out) {
+  for (int t = 0; t < out.num_rows; ++t)
+    quantize_row(x + static_cast<int64_t>(t) * out.columns, rule, out, t);
+  uint32_t count = 0;
+  const uint8_t* stands_out = out.stands_out;
+  for (int b = 0; b < out.columns / kBlock; ++b)
+    for (int t = 0; t < out.num_rows; ++t) {
+      out.standing_out[1 + count] = static_cast<uint32_t>(16 * b + t);
+      count += *stands_out++;
+    }
+  out.standing_out[0] = count;
 }
 
 PRONK_INLINE uint16_t rounded_to_bf16(float x) {

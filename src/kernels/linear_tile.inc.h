@@ -1,38 +1,62 @@
 // The integer tile: 16 or 32 rows of one panel times a few tokens.
 //
 // For each block of 32 columns and each output, in this order:
-//   i = multiplier · Σ high · q + Σ low · q − 2^kOffsetShift · Σ x     exact, int32
+//   i = Σ high · q − 2^kOffsetShift · Σ high                           exact, int32
 //   one scale:   f = fma(scale · t, float(i), f)
 //   two scales:  f = fma(t, fma(scale1, float(i1), scale0 · float(i0)), f)     i0, i1: 16 columns
 //   each with mins:   then f = fma(min, scaled sum of x, f) for each half
-// which is all there is to the result's bits. t is the activation block's scale.
+// and where a token stands out the same with low, t · kLowUnit and without mins, into an output of
+// its own, l. The result is f + l, and that is all there is to its bits. t is the activation
+// block's scale.
 namespace pronk::kernels::PRONK_ISA {
 namespace {
 
+constexpr float kLowUnit = 1.0f / 254;
+
 // Rows t0.. of the activations, seen from one tile.
 struct TileInput {
-  const int8_t* high;
-  const int8_t* low;
+  const int8_t* planes[2];  // high, low
+  const int32_t* negated_sums[2];
   const float* scales;
-  const ActivationBlock* blocks;
+  const float* scaled_sums;
   const uint8_t* stands_out;
   int64_t num_blocks;  // of a row
   int64_t num_tokens;  // from one block to the next
 
-  const int8_t* plane(const int8_t* p, int b) const {
-    return p + b * num_tokens * kActivationBlock;
+  explicit TileInput(const Activations& x)
+      : planes{x.high, x.low},
+        negated_sums{x.negated_high, x.negated_low},
+        scales(x.scales),
+        scaled_sums(x.scaled_sums),
+        stands_out(x.stands_out),
+        num_blocks(x.num_blocks()),
+        num_tokens(x.num_rows) {}
+
+  const int8_t* plane(bool low, int b) const {
+    return planes[low] + b * num_tokens * kActivationBlock;
+  }
+  // Sum `which` of block b: 0 and 1 of its halves, 2 of all.
+  template <class Number>
+  const Number* sums(const Number* p, int b, int which) const {
+    return p + (which * num_blocks + b) * num_tokens;
   }
   // Without the first t rows.
   TileInput from(int t) const {
-    return {high + t * kActivationBlock,
-            low + t * kActivationBlock,
-            scales + t,
-            blocks + t,
-            stands_out + t,
-            num_blocks,
-            num_tokens};
+    TileInput out = *this;
+    for (int low = 0; low < 2; ++low) {
+      out.planes[low] += t * kActivationBlock;
+      out.negated_sums[low] += t;
+    }
+    out.scales += t;
+    out.scaled_sums += t;
+    out.stands_out += t;
+    return out;
   }
 };
+
+// Which of a block's sums belongs to part kPart: a half, or -1: all.
+template <int kPart>
+constexpr int kSumOf = kPart == -1 ? 2 : kPart;
 
 // How far ahead of the products a panel is asked for from memory. The last panel of a matrix asks
 // for what lies behind it, which costs nothing where nothing is.
@@ -57,15 +81,21 @@ PRONK_INLINE void prefetch_word(const uint8_t* ahead) {
 // The weights of 32 columns, seen from one tile.
 template <int kGroups>
 struct TileWeights {
+  static constexpr bool kAsks = false;
+  const uint8_t* lines[kGroups];
+};
+template <int kGroups>
+struct AskingWeights {
+  static constexpr bool kAsks = true;
   const uint8_t* lines[kGroups];
   const uint8_t* ahead;  // what to ask memory for meanwhile
 };
 
 // sums[g][t] += Σ of columns 4j..4j+3, weights of group g times activations of token t.
-template <class F, int j, int kGroups, int kTokens>
-PRONK_INLINE void add_word(const TileWeights<kGroups>& weights, const int8_t* x,
+template <class F, int j, class Weights, int kGroups, int kTokens>
+PRONK_INLINE void add_word(const Weights& weights, const int8_t* x,
                            Ints (&sums)[kGroups][kTokens]) {
-  prefetch_word<F, j>(weights.ahead);
+  if constexpr (Weights::kAsks) prefetch_word<F, j>(weights.ahead);
   Line w[kGroups];
   PRONK_UNROLL
   for (int g = 0; g < kGroups; ++g) w[g] = F::template weights<j>(weights.lines[g]);
@@ -78,9 +108,8 @@ PRONK_INLINE void add_word(const TileWeights<kGroups>& weights, const int8_t* x,
 }
 
 // All 32 columns, or the half of 16 that kPart says (0 or 1; -1: all).
-template <class F, int kPart, int kGroups, int kTokens>
-PRONK_INLINE void add_part(const TileWeights<kGroups>& w, const int8_t* x,
-                           Ints (&sums)[kGroups][kTokens]) {
+template <class F, int kPart, class Weights, int kGroups, int kTokens>
+PRONK_INLINE void add_part(const Weights& w, const int8_t* x, Ints (&sums)[kGroups][kTokens]) {
   if constexpr (kPart == -1) {  // the two nibbles of a line one after the other
     add_word<F, 0>(w, x, sums);
     add_word<F, 4>(w, x, sums);
@@ -98,103 +127,117 @@ PRONK_INLINE void add_part(const TileWeights<kGroups>& w, const int8_t* x,
   }
 }
 
-// −2^kOffsetShift · Σ x of one token's block or half block: what unsigned weights count too much.
-template <class F, int kPart>
-PRONK_INLINE Ints offset_of(const ActivationBlock& x) {
-  if constexpr (F::kOffsetShift < 0) return zero_ints();
+// −2^kOffsetShift · Σ x of token t's block or half block: what unsigned weights count too much.
+template <class F, bool kLow, int kPart>
+PRONK_INLINE Ints offset_of(const TileInput& in, int b, int t) {
   constexpr int kShift = F::kOffsetShift < 0 ? 0 : F::kOffsetShift;
-  return broadcast_shifted<kShift>(kPart == -1 ? x.negated_sum
-                                               : x.negated_sums[kPart == 1 ? 1 : 0]);
+  if constexpr (F::kOffsetShift < 0) return zero_ints();
+  return broadcast_shifted<kShift>(in.sums(in.negated_sums[kLow], b, kSumOf<kPart>)[t]);
+}
+template <bool kLow>
+PRONK_INLINE float token_scale_of(const TileInput& in, int b, int t) {
+  const float scale = in.scales[b * in.num_tokens + t];
+  return kLow ? scale * kLowUnit : scale;
 }
 
-// The exact integers of one block. Two planes: some of the tile's tokens stand out here; for those
-// that do not, the low plane is zeros and the multiplier 1.
-template <class F, int kPart, int kPlanes, int kGroups, int kTokens>
-PRONK_INLINE void integer_sums(const TileWeights<kGroups>& w, const TileInput& in, int b,
+// What a tile of few tokens takes scales from: the panel itself.
+template <class F, int kGroups>
+struct PackedScales {
+  typename F::Head heads[kGroups];
+  int sub = 0;  // of the block's sub-blocks
+
+  PRONK_INLINE PackedScales(const uint8_t* block, int first_group) {
+    PRONK_UNROLL
+    for (int g = 0; g < kGroups; ++g) heads[g] = F::read_head(block, first_group + g);
+  }
+  PRONK_INLINE Floats scale(int g, int half) const { return F::scale(heads[g], sub, half); }
+  PRONK_INLINE Floats min(int g, int half) const { return F::min(heads[g], sub, half); }
+  template <bool kLow>
+  PRONK_INLINE float token_scale(const TileInput& in, int b, int t) const {
+    return token_scale_of<kLow>(in, b, t);
+  }
+  template <bool kLow, int kPart>
+  PRONK_INLINE Ints offset(const TileInput& in, int b, int t) const {
+    return offset_of<F, kLow, kPart>(in, b, t);
+  }
+  template <bool kLow>
+  PRONK_INLINE const int8_t* plane(const TileInput& in, int b) const {
+    return in.plane(kLow, b);
+  }
+};
+
+// The exact integers of one plane of one block.
+template <class F, bool kLow, int kPart, class Weights, class Scales, int kGroups, int kTokens>
+PRONK_INLINE void integer_sums(const Weights& w, const Scales& s, const TileInput& in, int b,
                                Ints (&sums)[kGroups][kTokens]) {
-  const ActivationBlock* x = in.blocks + b * in.num_tokens;
   PRONK_UNROLL
   for (int t = 0; t < kTokens; ++t) {
-    const Ints start = kPlanes == 1 ? offset_of<F, kPart>(x[t]) : zero_ints();
+    const Ints start = s.template offset<kLow, kPart>(in, b, t);
     PRONK_UNROLL
     for (int g = 0; g < kGroups; ++g) sums[g][t] = start;
   }
-  add_part<F, kPart>(w, in.plane(in.high, b), sums);
-  if constexpr (kPlanes == 2) {
-    PRONK_UNROLL
-    for (int t = 0; t < kTokens; ++t) {
-      const Ints offset = offset_of<F, kPart>(x[t]);
-      PRONK_UNROLL
-      for (int g = 0; g < kGroups; ++g)
-        sums[g][t] = add(multiply(sums[g][t], x[t].multiplier), offset);
-    }
-    add_part<F, kPart>(w, in.plane(in.low, b), sums);
-  }
+  add_part<F, kPart>(w, s.template plane<kLow>(in, b), sums);
 }
 
 // One block of 32 columns into the outputs, where it has one scale.
-template <class F, int kPlanes, int kTokens, int kGroups>
-PRONK_INLINE void fold_whole(const TileWeights<kGroups>& w,
-                             const typename F::Head (&heads)[kGroups], int sub, const TileInput& in,
-                             int b, Floats (*out)[kGroups]) {
+template <class F, bool kLow, class Weights, class Scales, int kGroups, int kTokens>
+PRONK_INLINE void fold_whole(const Weights& w, const Scales& s, const TileInput& in, int b,
+                             Floats (&out)[kTokens][kGroups]) {
   Ints sums[kGroups][kTokens];
-  integer_sums<F, -1, kPlanes>(w, in, b, sums);
-  const float* scales = in.scales + b * in.num_tokens;
-  [[maybe_unused]] const ActivationBlock* x = in.blocks + b * in.num_tokens;
+  integer_sums<F, kLow, -1>(w, s, in, b, sums);
+  [[maybe_unused]] const float* x = in.sums(in.scaled_sums, b, kSumOf<-1>);
   PRONK_UNROLL
   for (int g = 0; g < kGroups; ++g) {
-    const Floats scale = F::scale(heads[g], sub, 0);
+    const Floats scale = s.scale(g, 0);
     PRONK_UNROLL
     for (int t = 0; t < kTokens; ++t) {
-      const Floats both = multiply(scale, broadcast(scales[t]));
+      const Floats both = multiply(scale, broadcast(s.template token_scale<kLow>(in, b, t)));
       Floats f = fused(both, to_floats(sums[g][t]), out[t][g]);
-      if constexpr (F::kHasMin) f = fused(F::min(heads[g], sub, 0), broadcast(x[t].scaled_sum), f);
+      if constexpr (F::kHasMin && !kLow) f = fused(s.min(g, 0), broadcast(x[t]), f);
       out[t][g] = f;
     }
   }
 }
 
 // The same where each half of it has a scale.
-template <class F, int kPlanes, int kTokens, int kGroups>
-PRONK_INLINE void fold_halves(const TileWeights<kGroups>& w,
-                              const typename F::Head (&heads)[kGroups], int sub,
-                              const TileInput& in, int b, Floats (*out)[kGroups]) {
+template <class F, bool kLow, class Weights, class Scales, int kGroups, int kTokens>
+PRONK_INLINE void fold_halves(const Weights& w, const Scales& s, const TileInput& in, int b,
+                              Floats (&out)[kTokens][kGroups]) {
   Ints sums[kGroups][kTokens];
   Floats halves[kGroups][kTokens];
-  integer_sums<F, 0, kPlanes>(w, in, b, sums);
+  integer_sums<F, kLow, 0>(w, s, in, b, sums);
   PRONK_UNROLL
   for (int g = 0; g < kGroups; ++g) {
-    const Floats scale = F::scale(heads[g], sub, 0);
+    const Floats scale = s.scale(g, 0);
     PRONK_UNROLL
     for (int t = 0; t < kTokens; ++t) halves[g][t] = multiply(scale, to_floats(sums[g][t]));
   }
-  integer_sums<F, 1, kPlanes>(w, in, b, sums);
-  const float* scales = in.scales + b * in.num_tokens;
-  [[maybe_unused]] const ActivationBlock* x = in.blocks + b * in.num_tokens;
+  integer_sums<F, kLow, 1>(w, s, in, b, sums);
+  [[maybe_unused]] const float* x[2] = {in.sums(in.scaled_sums, b, 0),
+                                        in.sums(in.scaled_sums, b, 1)};
   PRONK_UNROLL
   for (int g = 0; g < kGroups; ++g) {
-    const Floats scale = F::scale(heads[g], sub, 1);
+    const Floats scale = s.scale(g, 1);
     PRONK_UNROLL
     for (int t = 0; t < kTokens; ++t) {
       const Floats both = fused(scale, to_floats(sums[g][t]), halves[g][t]);
-      Floats f = fused(broadcast(scales[t]), both, out[t][g]);
-      if constexpr (F::kHasMin) {
-        f = fused(F::min(heads[g], sub, 0), broadcast(x[t].scaled_sums[0]), f);
-        f = fused(F::min(heads[g], sub, 1), broadcast(x[t].scaled_sums[1]), f);
+      Floats f = fused(broadcast(s.template token_scale<kLow>(in, b, t)), both, out[t][g]);
+      if constexpr (F::kHasMin && !kLow) {
+        f = fused(s.min(g, 0), broadcast(x[0][t]), f);
+        f = fused(s.min(g, 1), broadcast(x[1][t]), f);
       }
       out[t][g] = f;
     }
   }
 }
 
-template <class F, int kPlanes, int kTokens, int kGroups>
-PRONK_INLINE void fold_block(const TileWeights<kGroups>& w,
-                             const typename F::Head (&heads)[kGroups], int sub, const TileInput& in,
-                             int b, Floats (*out)[kGroups]) {
+template <class F, bool kLow, class Weights, class Scales, int kGroups, int kTokens>
+PRONK_INLINE void fold_block(const Weights& w, const Scales& s, const TileInput& in, int b,
+                             Floats (&out)[kTokens][kGroups]) {
   if constexpr (F::kScales == 1)
-    fold_whole<F, kPlanes, kTokens>(w, heads, sub, in, b, out);
+    fold_whole<F, kLow>(w, s, in, b, out);
   else
-    fold_halves<F, kPlanes, kTokens>(w, heads, sub, in, b, out);
+    fold_halves<F, kLow>(w, s, in, b, out);
 }
 
 // Whether any of n bytes is not 0.
@@ -211,48 +254,36 @@ PRONK_INLINE bool any_set(const uint8_t* p) {
   }
 }
 
-// Apart, so that the usual block has the registers. With their address taken, the outputs lie in
-// memory, for a load and a store a block, and all registers but a few are sums. Of many tokens only
-// the half that has one which stands out takes both planes.
-template <class F, int kTokens, int kGroups>
-PRONK_APART void fold_two_planes(const TileWeights<kGroups>& w,
-                                 const typename F::Head (&heads)[kGroups], int sub,
-                                 const TileInput& in, int b, Floats (*out)[kGroups]) {
-  constexpr int kEach = kTokens > 6 ? kTokens / 2 : kTokens;
-  for (int t = 0; t < kTokens; t += kEach) {
-    const TileInput half = in.from(t);
-    if (any_set<kEach>(half.stands_out + b * half.num_tokens))
-      fold_block<F, 2, kEach>(w, heads, sub, half, b, out + t);
-    else
-      fold_block<F, 1, kEach>(w, heads, sub, half, b, out + t);
-  }
+// The second plane of a block, for all tokens of the tile: of those that do not stand out it is
+// zeros. Apart, and by values, so that the usual block has the registers.
+template <class F, int kTokens, class Weights, class Scales, int kGroups>
+PRONK_APART void fold_low(Weights w, Scales s, const TileInput& in, int b,
+                          Floats (&low)[kTokens][kGroups]) {
+  fold_block<F, true>(w, s, in, b, low);
 }
 
 // Groups first_group.. of the panel times kTokens tokens; y[t · y_stride + 16 g + row].
 template <class F, int kGroups, int kTokens>
 void multiply_tile(const uint8_t* panel, int first_group, const TileInput& in, int num_rows,
                    float* y, int64_t y_stride) {
-  Floats out[kTokens][kGroups];
+  Floats out[kTokens][kGroups], low[kTokens][kGroups];
   PRONK_UNROLL
   for (int g = 0; g < kGroups; ++g) {
     PRONK_UNROLL
-    for (int t = 0; t < kTokens; ++t) out[t][g] = zero_floats();
+    for (int t = 0; t < kTokens; ++t) out[t][g] = low[t][g] = zero_floats();
   }
   const int num_blocks = static_cast<int>(in.num_blocks);
   const int64_t ahead = first_group == 0 ? kPrefetchBytes : 0;  // once for all groups
   for (int b = 0; b < num_blocks; b += F::kSubBlocks, panel += F::kBytes) {
-    typename F::Head heads[kGroups];
-    PRONK_UNROLL
-    for (int g = 0; g < kGroups; ++g) heads[g] = F::read_head(panel, first_group + g);
-    for (int sub = 0; sub < F::kSubBlocks; ++sub) {
-      TileWeights<kGroups> w;
-      w.ahead = panel + sub * (F::kBytes / F::kSubBlocks) + ahead;
+    PackedScales<F, kGroups> s(panel, first_group);
+    for (s.sub = 0; s.sub < F::kSubBlocks; ++s.sub) {
+      AskingWeights<kGroups> w;
+      w.ahead = panel + s.sub * (F::kBytes / F::kSubBlocks) + ahead;
       PRONK_UNROLL
-      for (int g = 0; g < kGroups; ++g) w.lines[g] = F::lines(panel, sub, first_group + g);
-      if (__builtin_expect(any_set<kTokens>(in.stands_out + (b + sub) * in.num_tokens), 0))
-        fold_two_planes<F, kTokens>(w, heads, sub, in, b + sub, out);
-      else
-        fold_block<F, 1, kTokens>(w, heads, sub, in, b + sub, out);
+      for (int g = 0; g < kGroups; ++g) w.lines[g] = F::lines(panel, s.sub, first_group + g);
+      fold_block<F, false>(w, s, in, b + s.sub, out);
+      if (__builtin_expect(any_set<kTokens>(in.stands_out + (b + s.sub) * in.num_tokens), 0))
+        fold_low<F, kTokens>(w, s, in, b + s.sub, low);
     }
   }
   PRONK_UNROLL
@@ -260,19 +291,18 @@ void multiply_tile(const uint8_t* panel, int first_group, const TileInput& in, i
     const int row = 16 * (first_group + g), rows_left = num_rows - row;
     if (rows_left <= 0) continue;
     PRONK_UNROLL
-    for (int t = 0; t < kTokens; ++t) store(y + t * y_stride + row, out[t][g], rows_left);
+    for (int t = 0; t < kTokens; ++t)
+      store(y + t * y_stride + row, add(out[t][g], low[t][g]), rows_left);
   }
 }
 
-// As many tokens as a tile can take, kTokens or fewer; which it returns. Sizes that are seldom met
-// and large to compile are left out.
+// As many tokens as a tile can take, kTokens or fewer; which it returns.
 template <class F, int kTokens>
 int multiply_some(const uint8_t* panel, const TileInput& in, int num_tokens, int num_rows, float* y,
                   int64_t y_stride) {
   if constexpr (kTokens > 1) {
-    constexpr int kFewer = kTokens > 8 ? 8 : kTokens > 6 ? 6 : kTokens - 1;
     if (num_tokens < kTokens)
-      return multiply_some<F, kFewer>(panel, in, num_tokens, num_rows, y, y_stride);
+      return multiply_some<F, kTokens - 1>(panel, in, num_tokens, num_rows, y, y_stride);
   }
   for (int g = 0; g < kPanelRows / 16; g += kGroupsPerTile)
     multiply_tile<F, kGroupsPerTile, kTokens>(panel, g, in, num_rows, y, y_stride);
@@ -283,13 +313,12 @@ int multiply_some(const uint8_t* panel, const TileInput& in, int num_tokens, int
 template <class F>
 void multiply_panel(const void* panel, const Activations& all, int num_rows, float* y,
                     int64_t y_stride) {
-  constexpr int kTokens = F::kScales == 2 && kTokensPerTile > 6 ? 6 : kTokensPerTile;
   for (int i = 0; i < all.num_tiles(); ++i) {
     const Activations x = all.tile(i);
-    TileInput in{x.high, x.low, x.scales, x.blocks, x.stands_out, x.num_blocks(), x.num_rows};
+    TileInput in(x);
     for (int t = 0; t < x.num_rows;) {
-      const int n = multiply_some<F, kTokens>(static_cast<const uint8_t*>(panel), in,
-                                              x.num_rows - t, num_rows, y, y_stride);
+      const int n = multiply_some<F, kTokensPerTile>(static_cast<const uint8_t*>(panel), in,
+                                                     x.num_rows - t, num_rows, y, y_stride);
       t += n;
       y += n * y_stride;
       in = in.from(n);

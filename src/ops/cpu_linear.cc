@@ -20,11 +20,11 @@ const StepMemory::Prepared& CpuOps::prepare(Tensor x, const Linear& w) {
     const int of_prompts = p.prompts.num_tiles();
     const bool is_prompt = item < of_prompts;
     const kernels::Activations& a = is_prompt ? p.prompts : p.others;
-    const int first = (is_prompt ? item : item - of_prompts) * a.tile_tokens;
-    for (int t = first; t < std::min(a.num_rows, first + a.tile_tokens); ++t) {
-      const float* row = x.row(is_prompt ? t : p.prompts.num_rows + t);
-      a.bf16 ? k.round_row(row, a, t) : k.quantize_row(row, rule_, a, t);
-    }
+    const int in_a = is_prompt ? item : item - of_prompts, first = in_a * a.tile_tokens;
+    const int row = is_prompt ? first : p.prompts.num_rows + first;
+    if (!a.bf16) return k.quantize_tile(x.row(row), rule_, a.tile(in_a));
+    for (int t = first; t < std::min(a.num_rows, first + a.tile_tokens); ++t)
+      k.round_row(x.row(row + t - first), a, t);
   };
   pool_.run(p.prompts.num_tiles() + p.others.num_tiles(), std::ref(tile));
   return p;

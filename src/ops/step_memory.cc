@@ -39,8 +39,11 @@ StepMemory::Prepared& StepMemory::prepare(Tensor x, kernels::ActivationKind kind
       p.others.high = planes + 2 * std::int64_t{num_prompt_rows} * x.columns;
       p.others.low = p.others.high + std::int64_t{p.others.num_rows} * x.columns;
       p.others.scales = arena_.take_array<float>(num_blocks);
-      p.others.blocks = arena_.take_array<kernels::ActivationBlock>(num_blocks);
+      p.others.negated_high = arena_.take_array<std::int32_t>(num_blocks * kernels::kBlockSums);
+      p.others.negated_low = arena_.take_array<std::int32_t>(num_blocks * kernels::kBlockSums);
+      p.others.scaled_sums = arena_.take_array<float>(num_blocks * kernels::kBlockSums);
       p.others.stands_out = arena_.take_array<std::uint8_t>(num_blocks);
+      p.others.standing_out = arena_.take_array<std::uint32_t>(num_blocks + p.others.num_rows);
       break;
     }
     case kernels::ActivationKind::kBF16:

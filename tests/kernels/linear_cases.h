@@ -104,8 +104,10 @@ struct OwnedActivations {
   std::vector<float> values;
   std::vector<std::int8_t> high, low;
   std::vector<float> scales;
-  std::vector<ActivationBlock> blocks;
+  std::vector<std::int32_t> negated_high, negated_low;
+  std::vector<float> scaled_sums;
   std::vector<std::uint8_t> stands_out;
+  std::vector<std::uint32_t> standing_out;
   std::vector<std::uint16_t> bf16;
   Activations view;
 
@@ -116,8 +118,11 @@ struct OwnedActivations {
     high.resize(n);
     low.resize(n);
     scales.resize(n / 32);
-    blocks.resize(n / 32);
+    negated_high.resize(n / 32 * kBlockSums);
+    negated_low.resize(n / 32 * kBlockSums);
+    scaled_sums.resize(n / 32 * kBlockSums);
     stands_out.resize(n / 32);
+    standing_out.resize(n / 32 + static_cast<std::size_t>(tokens));
     bf16.resize(static_cast<std::size_t>(tokens * (columns + 31) / 32 * 32 + 32 * tokens));
     view = {.num_rows = tokens,
             .columns = columns,
@@ -125,29 +130,40 @@ struct OwnedActivations {
             .high = high.data(),
             .low = low.data(),
             .scales = scales.data(),
-            .blocks = blocks.data(),
+            .negated_high = negated_high.data(),
+            .negated_low = negated_low.data(),
+            .scaled_sums = scaled_sums.data(),
             .stands_out = stands_out.data(),
+            .standing_out = standing_out.data(),
             .bf16 = bf16.data(),
             .f32 = values.data()};
-    for (int t = 0; t < tokens; ++t) {
-      const float* row = x + static_cast<std::int64_t>(t) * columns;
-      if (columns % 32 == 0) k.quantize_row(row, rule, view, t);
-      k.round_row(row, view, t);
-    }
+    for (int t = 0; t < tokens; ++t)
+      k.round_row(x + static_cast<std::int64_t>(t) * columns, view, t);
+    if (columns % 32 != 0) return;
+    for (int i = 0; i < view.num_tiles(); ++i)
+      k.quantize_tile(x + static_cast<std::int64_t>(i) * view.tile_tokens * columns, rule,
+                      view.tile(i));
   }
 
-  // What the kernel multiplies with, as numbers.
-  double value(ActivationKind kind, int t, int k) const {
+  // What the kernel multiplies with, as numbers: for integers the sum of both planes' parts.
+  struct Parts {
+    double high, low;
+  };
+  Parts parts(ActivationKind kind, int t, int k) const {
     const auto i = static_cast<std::size_t>(t) * static_cast<std::size_t>(view.columns) +
                    static_cast<std::size_t>(k);
-    if (kind == ActivationKind::kF32) return values[i];
+    if (kind == ActivationKind::kF32) return {values[i], 0};
     const int tile = t / view.tile_tokens, first = tile * view.tile_tokens;
     const auto block = static_cast<std::size_t>(first * view.num_blocks() +
                                                 k / 32 * view.tile(tile).num_rows + t - first);
     const std::size_t at = 32 * block + static_cast<std::size_t>(k % 32);
-    if (kind == ActivationKind::kBF16) return bf16_to_float(bf16[at]);
-    const ActivationBlock& b = blocks[block];
-    return static_cast<double>(scales[block]) * (b.multiplier * high[at] + low[at]);
+    if (kind == ActivationKind::kBF16) return {bf16_to_float(bf16[at]), 0};
+    const double scale = scales[block];
+    return {scale * high[at], scale * low[at] / 254};
+  }
+  double value(ActivationKind kind, int t, int k) const {
+    const Parts p = parts(kind, t, k);
+    return p.high + p.low;
   }
 };
 

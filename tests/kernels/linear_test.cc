@@ -9,15 +9,15 @@
 namespace pronk::kernels {
 namespace {
 
-// Roundings that an output goes through (docs/kernels.md): its folds, and 3 for what a fold is made
-// of.
+// Roundings that an output goes through (docs/kernels.md): its folds, 3 for what a fold is made of,
+// and for integers 2 for the second plane's unit and its sum with the first's.
 double num_roundings(DType type, ActivationKind kind, int columns) {
   const double blocks = std::ceil(columns / 32.0);
   if (kind == ActivationKind::kF32) return 32 + blocks + 3;
   if (kind == ActivationKind::kBF16) return columns + 3;
   const bool two_scales = type == DType::kQ2_K || type == DType::kQ3_K || type == DType::kQ6_K;
   const double folds = (two_scales ? 2 : 1) * (halfs_of(type).size() == 2 ? 2 : 1);
-  return folds * blocks + 3;
+  return folds * blocks + 3 + 2;
 }
 
 // The row with its mins set to zero: scale · q alone. The two parts of scale · q + min are added
@@ -46,9 +46,11 @@ void expect_near_float64(const KernelTable& table, const Matrix& m, const OwnedA
       double sum = 0, terms = 0;
       for (int k = 0; k < m.columns; ++k) {
         const auto i = static_cast<std::size_t>(k);
-        const double a = x.value(kind, t, k);
+        const OwnedActivations::Parts parts = x.parts(kind, t, k);
+        const double a = parts.high + parts.low;
         sum += w[i] * a;
-        terms += std::fabs(scaled[i] * a) + std::fabs((w[i] - scaled[i]) * a);
+        terms += std::fabs(scaled[i] * parts.high) + std::fabs(scaled[i] * parts.low) +
+                 std::fabs((w[i] - scaled[i]) * a);
       }
       const float got = y[static_cast<std::size_t>(t * m.rows + r)];
       ASSERT_LE(std::fabs(got - sum), gamma * terms)
@@ -92,6 +94,27 @@ TEST_P(Linears, HaveTheSameBitsAloneAndInAnyBatch) {
             *table, m, {table->linear, x.data() + t * columns, batch, columns, SecondPlane::kFast});
         ASSERT_EQ(std::memcmp(part.data(), whole.data() + t * m.rows, part.size() * 4), 0)
             << "batch " << batch << " from token " << t;
+      }
+    }
+  }
+}
+
+// Columns and tokens of more than one of the pieces that kernels cut them into.
+TEST_P(Linears, HaveTheSameBitsAloneWhereRowsAreLongOrMany) {
+  for (const auto& [about, tokens] : {std::pair{8704, 26}, {256, 275}}) {
+    const int columns = columns_for(type(), about);
+    const Matrix m = random_matrix(type(), 40, columns, rng);
+    const auto x = random_activations(tokens, columns, rng);
+    for (const KernelTable* table : usable_tables()) {
+      SCOPED_TRACE(table->name);
+      for (SecondPlane rule : {SecondPlane::kFast, SecondPlane::kHigh}) {
+        const auto whole = multiply(*table, m, {table->linear, x.data(), tokens, columns, rule});
+        for (int t : {0, 5, 11, 12, 25, tokens - 1}) {
+          const float* row = x.data() + static_cast<std::int64_t>(t) * columns;
+          const auto alone = multiply(*table, m, {table->linear, row, 1, columns, rule});
+          ASSERT_EQ(std::memcmp(alone.data(), whole.data() + t * m.rows, alone.size() * 4), 0)
+              << "token " << t;
+        }
       }
     }
   }
@@ -196,10 +219,12 @@ TEST(Quantize, TheSameBitsOnEveryTable) {
       EXPECT_EQ(got.low, expected.low) << table->name;
       EXPECT_EQ(got.stands_out, expected.stands_out) << table->name;
       EXPECT_EQ(got.bf16, expected.bf16) << table->name;
+      EXPECT_EQ(got.negated_high, expected.negated_high) << table->name;
+      EXPECT_EQ(got.negated_low, expected.negated_low) << table->name;
       EXPECT_EQ(std::memcmp(got.scales.data(), expected.scales.data(), got.scales.size() * 4), 0)
           << table->name;
-      EXPECT_EQ(std::memcmp(got.blocks.data(), expected.blocks.data(),
-                            got.blocks.size() * sizeof(ActivationBlock)),
+      EXPECT_EQ(std::memcmp(got.scaled_sums.data(), expected.scaled_sums.data(),
+                            got.scaled_sums.size() * 4),
                 0)
           << table->name;
     }
@@ -211,10 +236,8 @@ TEST(Quantize, BlocksOverTwiceTheRootMeanSquareScaleStandOut) {
   for (int i = 0; i < 32; ++i) x[static_cast<std::size_t>(32 * 3 + i)] = 4.0f;
   for (const KernelTable* table : usable_tables()) {
     const OwnedActivations a(table->linear, x.data(), 1, 512, SecondPlane::kFast);
-    for (int b = 0; b < 16; ++b) {
+    for (int b = 0; b < 16; ++b)
       EXPECT_EQ(a.stands_out[static_cast<std::size_t>(b)], b == 3) << table->name;
-      EXPECT_EQ(a.blocks[static_cast<std::size_t>(b)].multiplier, b == 3 ? 254 : 1);
-    }
   }
 }
 
@@ -226,7 +249,8 @@ TEST(Quantize, ErrorStaysWithinHalfAStep) {
     for (SecondPlane rule : {SecondPlane::kFast, SecondPlane::kHigh}) {
       const OwnedActivations a(table->linear, x.data(), 1, columns, rule);
       for (int k = 0; k < columns; ++k) {
-        const double scale = a.scales[static_cast<std::size_t>(k / 32)];
+        const auto b = static_cast<std::size_t>(k / 32);
+        const double scale = a.scales[b] / (a.stands_out[b] ? 254 : 1);
         const double error = a.value(ActivationKind::kInt8, 0, k) - x[static_cast<std::size_t>(k)];
         EXPECT_LE(std::fabs(error), 0.51 * scale) << table->name << " " << k;
       }
@@ -239,15 +263,28 @@ TEST(Quantize, SumsAreOfTheQuantizedValues) {
   const auto x = random_activations(1, 320, rng);
   const LinearKernels& k = table().linear;
   const OwnedActivations a(k, x.data(), 1, 320, SecondPlane::kFast);
+  std::uint32_t count = 0;
   for (std::size_t b = 0; b < 10; ++b) {
-    int sums[2] = {0, 0};
+    const bool out = a.stands_out[b];
+    if (out) {
+      EXPECT_EQ(a.standing_out[++count], 16 * b);
+    }
+    int high[kBlockSums] = {}, low[kBlockSums] = {};
     for (std::size_t i = 0; i < 32; ++i)
-      sums[i / 16] += a.blocks[b].multiplier * a.high[32 * b + i] + a.low[32 * b + i];
-    EXPECT_EQ(a.blocks[b].negated_sums[0], -sums[0]);
-    EXPECT_EQ(a.blocks[b].negated_sums[1], -sums[1]);
-    EXPECT_EQ(a.blocks[b].negated_sum, -sums[0] - sums[1]);
-    EXPECT_EQ(a.blocks[b].scaled_sum, a.scales[b] * static_cast<float>(sums[0] + sums[1]));
+      for (std::size_t h : {i / 16, std::size_t{2}}) {
+        high[h] += a.high[32 * b + i];
+        low[h] += a.low[32 * b + i];
+      }
+    for (std::size_t h = 0; h < kBlockSums; ++h) {
+      EXPECT_EQ(a.negated_high[10 * h + b], -high[h]);
+      EXPECT_EQ(a.negated_low[10 * h + b], -low[h]);
+      const float unit = out ? a.scales[b] / 254 : a.scales[b];
+      const int sum = out ? 254 * high[h] + low[h] : high[h];
+      EXPECT_EQ(a.scaled_sums[10 * h + b], unit * static_cast<float>(sum));
+    }
   }
+  EXPECT_EQ(a.standing_out[0], count);
+  EXPECT_GT(count, 0u);
 }
 
 TEST(Isa, ScalarIsAlwaysThereAndLast) {
