@@ -17,6 +17,7 @@ constexpr int kTokensPerTile = 3;
 #else
 constexpr int kTokensPerTile = 2;
 #endif
+constexpr int kTokensPerFloatTile = kTokensPerTile;
 
 PRONK_INLINE __m256i load_256(const void* p) {
   return _mm256_loadu_si256(static_cast<const __m256i*>(p));

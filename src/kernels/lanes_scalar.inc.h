@@ -17,6 +17,7 @@ struct Word {
 
 constexpr int kGroupsPerTile = 1;
 constexpr int kTokensPerTile = 2;
+constexpr int kTokensPerFloatTile = kTokensPerTile;
 
 template <class Out, class F>
 PRONK_INLINE Out each_lane(F f) {

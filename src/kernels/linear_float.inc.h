@@ -117,11 +117,12 @@ void multiply_tokens_f32(const uint8_t* panel, const float* x, int columns, int 
 template <class F>
 void multiply_panel_f32(const void* panel, const Activations& x, int num_rows, float* y,
                         int64_t y_stride) {
-  for (int t = 0; t < x.num_rows; t += kTokensPerTile) {
-    const int num_tokens = x.num_rows - t < kTokensPerTile ? x.num_rows - t : kTokensPerTile;
-    multiply_tokens_f32<F, kTokensPerTile>(static_cast<const uint8_t*>(panel),
-                                           x.f32 + static_cast<int64_t>(t) * x.columns, x.columns,
-                                           num_tokens, num_rows, y + t * y_stride, y_stride);
+  for (int t = 0; t < x.num_rows; t += kTokensPerFloatTile) {
+    const int num_tokens =
+        x.num_rows - t < kTokensPerFloatTile ? x.num_rows - t : kTokensPerFloatTile;
+    multiply_tokens_f32<F, kTokensPerFloatTile>(
+        static_cast<const uint8_t*>(panel), x.f32 + static_cast<int64_t>(t) * x.columns, x.columns,
+        num_tokens, num_rows, y + t * y_stride, y_stride);
   }
 }
 
