@@ -19,8 +19,8 @@ inline constexpr int kNumWeightTypes = 17;   // DType's values, in its order
 inline constexpr int kBlockSums = 3;
 
 // A block of 32 activations x stands as integers: x ≈ scale · (high + low / 254), scale = max|x| /
-// 127. In a block that does not stand out in its row low is all zeros; in one that does, both are
-// about 16 bits. A block with a NaN or an infinity has a NaN scale and zeros.
+// 127. In a block that does not stand out in its row low is all zeros; in one that does, both
+// together have about 16 bits. A block with a NaN or an infinity has a NaN scale and zeros.
 //
 // Which blocks of a row stand out: those whose scale² is over 4 times the row's mean
 // scale² (kFast), or all of them (kHigh). Depends on nothing but the row.

@@ -70,24 +70,12 @@ PRONK_INLINE Floats scales_at(const float* p, int g, int half) {
 
 // What a tile takes of one block.
 template <class F>
-struct ReadyScales {
+struct ReadyScales : AllTokens<F> {
   const float* scales;
   const float* mins;
 
   PRONK_INLINE Floats scale(int g, int half) const { return scales_at(scales, g, half); }
   PRONK_INLINE Floats min(int g, int half) const { return scales_at(mins, g, half); }
-  template <bool kLow>
-  PRONK_INLINE float token_scale(const TileInput& in, int b, int t) const {
-    return token_scale_of<kLow>(in, b, t);
-  }
-  template <bool kLow, int kPart>
-  PRONK_INLINE Ints offset(const TileInput& in, int b, int t) const {
-    return offset_of<F, kLow, kPart>(in, b, t);
-  }
-  template <bool kLow>
-  PRONK_INLINE const int8_t* plane(const TileInput& in, int b) const {
-    return in.plane(kLow, b);
-  }
 };
 
 // What tokens that stand out in one block take of it.
@@ -137,7 +125,7 @@ void multiply_blocks(const Span<F>& span, int begin, int end, const TileInput& t
       out[t][g] = outputs.are_zero ? zero_floats() : scales_at(outputs.of[first + t], g, 0);
   }
   for (int b = begin; b < end; ++b) {
-    const ReadyScales<F> s{span.scales.scales[b][0], span.mins(b)};
+    const ReadyScales<F> s{{}, span.scales.scales[b][0], span.mins(b)};
     TileWeights<kGroups> w;
     PRONK_UNROLL
     for (int g = 0; g < kGroups; ++g) w.lines[g] = span.lines(b, g);

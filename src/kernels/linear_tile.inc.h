@@ -140,18 +140,9 @@ PRONK_INLINE float token_scale_of(const TileInput& in, int b, int t) {
   return kLow ? scale * kLowUnit : scale;
 }
 
-// What a tile of few tokens takes scales from: the panel itself.
-template <class F, int kGroups>
-struct PackedScales {
-  typename F::Head heads[kGroups];
-  int sub = 0;  // of the block's sub-blocks
-
-  PRONK_INLINE PackedScales(const uint8_t* block, int first_group) {
-    PRONK_UNROLL
-    for (int g = 0; g < kGroups; ++g) heads[g] = F::read_head(block, first_group + g);
-  }
-  PRONK_INLINE Floats scale(int g, int half) const { return F::scale(heads[g], sub, half); }
-  PRONK_INLINE Floats min(int g, int half) const { return F::min(heads[g], sub, half); }
+// What is multiplied with a block's weights: all tokens of the tile, as they stand.
+template <class F>
+struct AllTokens {
   template <bool kLow>
   PRONK_INLINE float token_scale(const TileInput& in, int b, int t) const {
     return token_scale_of<kLow>(in, b, t);
@@ -164,6 +155,20 @@ struct PackedScales {
   PRONK_INLINE const int8_t* plane(const TileInput& in, int b) const {
     return in.plane(kLow, b);
   }
+};
+
+// What a tile of few tokens takes scales from: the panel itself.
+template <class F, int kGroups>
+struct PackedScales : AllTokens<F> {
+  typename F::Head heads[kGroups];
+  int sub = 0;  // of the block's sub-blocks
+
+  PRONK_INLINE PackedScales(const uint8_t* block, int first_group) {
+    PRONK_UNROLL
+    for (int g = 0; g < kGroups; ++g) heads[g] = F::read_head(block, first_group + g);
+  }
+  PRONK_INLINE Floats scale(int g, int half) const { return F::scale(heads[g], sub, half); }
+  PRONK_INLINE Floats min(int g, int half) const { return F::min(heads[g], sub, half); }
 };
 
 // The exact integers of one plane of one block.
