@@ -154,19 +154,21 @@ float weigh_int8(const AttendSplit& s, const AttendState& out, int row, int r, i
   const int num_levels = (num_keys + 63) / 64 * 64;
   const int num_visible = s.num_visible[row];
   out.max[row] = num_visible > 0 ? query_scale * largest_score(products, num_visible) : 0;
+  const int64_t to_scales =  // the last in a page
+      kv_head_bytes(KvType::kInt8, s.head_dim) - kPageKeys * (int64_t)sizeof(float);
   Lanes largest = all(0), total = all(0);
-  out.sum[row] = weigh_row<false>(
-      products, query_scale, out.max[row], num_visible, num_levels,
-      [&](int i, int count, Lanes weight) {
-        if (count == 0) return store(products + i, all(0));
-        const float* scales =
-            Int8Page(s.pages[i / kPageKeys], s.head_dim).value_scales + i % kPageKeys;
-        const Lanes product =
-            mul(weight, count == 16 ? load(scales) : load_first(scales, count, 0));
-        store(products + i, product);
-        largest = max(largest, product);
-        total = add(total, product);
-      });
+  out.sum[row] =
+      weigh_row<false>(products, query_scale, out.max[row], num_visible, num_levels,
+                       [&](int i, int count, Lanes weight) {
+                         if (count == 0) return store(products + i, all(0));
+                         const auto* page = (const uint8_t*)s.pages[i / kPageKeys];
+                         const float* scales = (const float*)(page + to_scales) + i % kPageKeys;
+                         const Lanes product =
+                             mul(weight, count == 16 ? load(scales) : load_first(scales, count, 0));
+                         store(products + i, product);
+                         largest = max(largest, product);
+                         total = add(total, product);
+                       });
   const float top = max_of(largest), nothing = sum_of(total) * 0;  // or NaN
   const Lanes per = all(top > 1e-30f && nothing == 0 ? kWeightLevels / top : 0);
   for (int i = 0; i < num_levels; i += 64) {

@@ -65,10 +65,15 @@ void score_rows(const AttendSplit& s, int row, int num_keys) {
 // The largest score among those of the keys that the row sees, one or more.
 PRONK_INLINE float largest_score(const float* scores, int num_visible) {
   const int whole = num_visible / 16 * 16, rest = num_visible - whole;
-  Lanes largest = all(-kInfinity);
-  for (int i = 0; i < whole; i += 16) largest = max(largest, load(scores + i));
-  if (rest) largest = max(largest, load_first(scores + whole, rest, -kInfinity));
-  return max_of(largest);
+  Lanes largest = all(-kInfinity), other = largest;  // two, since each waits for the one before
+  int i = 0;
+  for (; i + 32 <= whole; i += 32) {
+    largest = max(largest, load(scores + i));
+    other = max(other, load(scores + i + 16));
+  }
+  if (i < whole) largest = max(largest, load(scores + i));
+  if (rest) other = max(other, load_first(scores + whole, rest, -kInfinity));
+  return max_of(max(largest, other));
 }
 
 // 2^(factor · score - top) for the keys that the row sees, 16 at a time: put(i, count, weights)

@@ -81,7 +81,11 @@ static inline Bytes all_bytes(const uint8_t* group) {
   return _mm512_set1_epi32(word);
 }
 // sum + the four products in each lane of unsigned x and signed y.
-static inline Ints dot_bytes(Ints sum, Bytes x, Bytes y) { return _mm512_dpbusd_epi32(sum, x, y); }
+static inline Ints dot_bytes(Ints sum, Bytes x, Bytes y) {
+  // In assembly: g++ 12 moves the products of intrinsics about until registers do not suffice.
+  asm("vpdpbusd %2, %1, %0" : "+v"(sum) : "v"(x), "v"(y));
+  return sum;
+}
 
 // 64 numbers in [0, 65535], rounded to whole ones (ties to even; NaN to 0): their low bytes and
 // their high ones.
