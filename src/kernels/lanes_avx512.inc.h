@@ -13,6 +13,7 @@ constexpr int kTokensPerTile = 6;        // 12 sums, 12 outputs
 constexpr int kTokensPerFloatTile = 12;  // 24 outputs
 
 PRONK_INLINE Line load_line(const uint8_t* p) { return _mm512_loadu_si512(p); }
+PRONK_INLINE void store_line(uint8_t* p, Line x) { _mm512_storeu_si512(p, x); }
 PRONK_INLINE Word load_word(const int8_t* p) {
   int32_t word;
   memcpy(&word, p, sizeof word);

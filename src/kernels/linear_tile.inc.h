@@ -32,13 +32,13 @@ struct TileInput {
         num_blocks(x.num_blocks()),
         num_tokens(x.num_rows) {}
 
-  const int8_t* plane(bool low, int b) const {
-    return planes[low] + b * num_tokens * kActivationBlock;
-  }
-  // Sum `which` of block b: 0 and 1 of its halves, 2 of all.
+  // Where block b's tokens begin, for the functions that take `at`.
+  int64_t at_block(int b) const { return b * num_tokens; }
+  const int8_t* plane(bool low, int64_t at) const { return planes[low] + at * kActivationBlock; }
+  // Sum `which` of a block: 0 and 1 of its halves, 2 of all.
   template <class Number>
-  const Number* sums(const Number* p, int b, int which) const {
-    return p + (which * num_blocks + b) * num_tokens;
+  const Number* sums(const Number* p, int64_t at, int which) const {
+    return p + which * num_blocks * num_tokens + at;
   }
   // Without the first t rows.
   TileInput from(int t) const {
@@ -129,14 +129,14 @@ PRONK_INLINE void add_part(const Weights& w, const int8_t* x, Ints (&sums)[kGrou
 
 // −2^kOffsetShift · Σ x of token t's block or half block: what unsigned weights count too much.
 template <class F, bool kLow, int kPart>
-PRONK_INLINE Ints offset_of(const TileInput& in, int b, int t) {
+PRONK_INLINE Ints offset_of(const TileInput& in, int64_t at, int t) {
   constexpr int kShift = F::kOffsetShift < 0 ? 0 : F::kOffsetShift;
   if constexpr (F::kOffsetShift < 0) return zero_ints();
-  return broadcast_shifted<kShift>(in.sums(in.negated_sums[kLow], b, kSumOf<kPart>)[t]);
+  return broadcast_shifted<kShift>(in.sums(in.negated_sums[kLow], at, kSumOf<kPart>)[t]);
 }
 template <bool kLow>
-PRONK_INLINE float token_scale_of(const TileInput& in, int b, int t) {
-  const float scale = in.scales[b * in.num_tokens + t];
+PRONK_INLINE float token_scale_of(const TileInput& in, int64_t at, int t) {
+  const float scale = in.scales[at + t];
   return kLow ? scale * kLowUnit : scale;
 }
 
@@ -144,16 +144,16 @@ PRONK_INLINE float token_scale_of(const TileInput& in, int b, int t) {
 template <class F>
 struct AllTokens {
   template <bool kLow>
-  PRONK_INLINE float token_scale(const TileInput& in, int b, int t) const {
-    return token_scale_of<kLow>(in, b, t);
+  PRONK_INLINE float token_scale(const TileInput& in, int64_t at, int t) const {
+    return token_scale_of<kLow>(in, at, t);
   }
   template <bool kLow, int kPart>
-  PRONK_INLINE Ints offset(const TileInput& in, int b, int t) const {
-    return offset_of<F, kLow, kPart>(in, b, t);
+  PRONK_INLINE Ints offset(const TileInput& in, int64_t at, int t) const {
+    return offset_of<F, kLow, kPart>(in, at, t);
   }
   template <bool kLow>
-  PRONK_INLINE const int8_t* plane(const TileInput& in, int b) const {
-    return in.plane(kLow, b);
+  PRONK_INLINE const int8_t* plane(const TileInput& in, int64_t at) const {
+    return in.plane(kLow, at);
   }
 };
 
@@ -173,30 +173,30 @@ struct PackedScales : AllTokens<F> {
 
 // The exact integers of one plane of one block.
 template <class F, bool kLow, int kPart, class Weights, class Scales, int kGroups, int kTokens>
-PRONK_INLINE void integer_sums(const Weights& w, const Scales& s, const TileInput& in, int b,
+PRONK_INLINE void integer_sums(const Weights& w, const Scales& s, const TileInput& in, int64_t at,
                                Ints (&sums)[kGroups][kTokens]) {
   PRONK_UNROLL
   for (int t = 0; t < kTokens; ++t) {
-    const Ints start = s.template offset<kLow, kPart>(in, b, t);
+    const Ints start = s.template offset<kLow, kPart>(in, at, t);
     PRONK_UNROLL
     for (int g = 0; g < kGroups; ++g) sums[g][t] = start;
   }
-  add_part<F, kPart>(w, s.template plane<kLow>(in, b), sums);
+  add_part<F, kPart>(w, s.template plane<kLow>(in, at), sums);
 }
 
 // One block of 32 columns into the outputs, where it has one scale.
 template <class F, bool kLow, class Weights, class Scales, int kGroups, int kTokens>
-PRONK_INLINE void fold_whole(const Weights& w, const Scales& s, const TileInput& in, int b,
+PRONK_INLINE void fold_whole(const Weights& w, const Scales& s, const TileInput& in, int64_t at,
                              Floats (&out)[kTokens][kGroups]) {
   Ints sums[kGroups][kTokens];
-  integer_sums<F, kLow, -1>(w, s, in, b, sums);
-  [[maybe_unused]] const float* x = in.sums(in.scaled_sums, b, kSumOf<-1>);
+  integer_sums<F, kLow, -1>(w, s, in, at, sums);
+  [[maybe_unused]] const float* x = in.sums(in.scaled_sums, at, kSumOf<-1>);
   PRONK_UNROLL
   for (int g = 0; g < kGroups; ++g) {
     const Floats scale = s.scale(g, 0);
     PRONK_UNROLL
     for (int t = 0; t < kTokens; ++t) {
-      const Floats both = multiply(scale, broadcast(s.template token_scale<kLow>(in, b, t)));
+      const Floats both = multiply(scale, broadcast(s.template token_scale<kLow>(in, at, t)));
       Floats f = fused(both, to_floats(sums[g][t]), out[t][g]);
       if constexpr (F::kHasMin && !kLow) f = fused(s.min(g, 0), broadcast(x[t]), f);
       out[t][g] = f;
@@ -206,27 +206,27 @@ PRONK_INLINE void fold_whole(const Weights& w, const Scales& s, const TileInput&
 
 // The same where each half of it has a scale.
 template <class F, bool kLow, class Weights, class Scales, int kGroups, int kTokens>
-PRONK_INLINE void fold_halves(const Weights& w, const Scales& s, const TileInput& in, int b,
+PRONK_INLINE void fold_halves(const Weights& w, const Scales& s, const TileInput& in, int64_t at,
                               Floats (&out)[kTokens][kGroups]) {
   Ints sums[kGroups][kTokens];
   Floats halves[kGroups][kTokens];
-  integer_sums<F, kLow, 0>(w, s, in, b, sums);
+  integer_sums<F, kLow, 0>(w, s, in, at, sums);
   PRONK_UNROLL
   for (int g = 0; g < kGroups; ++g) {
     const Floats scale = s.scale(g, 0);
     PRONK_UNROLL
     for (int t = 0; t < kTokens; ++t) halves[g][t] = multiply(scale, to_floats(sums[g][t]));
   }
-  integer_sums<F, kLow, 1>(w, s, in, b, sums);
-  [[maybe_unused]] const float* x[2] = {in.sums(in.scaled_sums, b, 0),
-                                        in.sums(in.scaled_sums, b, 1)};
+  integer_sums<F, kLow, 1>(w, s, in, at, sums);
+  [[maybe_unused]] const float* x[2] = {in.sums(in.scaled_sums, at, 0),
+                                        in.sums(in.scaled_sums, at, 1)};
   PRONK_UNROLL
   for (int g = 0; g < kGroups; ++g) {
     const Floats scale = s.scale(g, 1);
     PRONK_UNROLL
     for (int t = 0; t < kTokens; ++t) {
       const Floats both = fused(scale, to_floats(sums[g][t]), halves[g][t]);
-      Floats f = fused(broadcast(s.template token_scale<kLow>(in, b, t)), both, out[t][g]);
+      Floats f = fused(broadcast(s.template token_scale<kLow>(in, at, t)), both, out[t][g]);
       if constexpr (F::kHasMin && !kLow) {
         f = fused(s.min(g, 0), broadcast(x[0][t]), f);
         f = fused(s.min(g, 1), broadcast(x[1][t]), f);
@@ -237,12 +237,12 @@ PRONK_INLINE void fold_halves(const Weights& w, const Scales& s, const TileInput
 }
 
 template <class F, bool kLow, class Weights, class Scales, int kGroups, int kTokens>
-PRONK_INLINE void fold_block(const Weights& w, const Scales& s, const TileInput& in, int b,
+PRONK_INLINE void fold_block(const Weights& w, const Scales& s, const TileInput& in, int64_t at,
                              Floats (&out)[kTokens][kGroups]) {
   if constexpr (F::kScales == 1)
-    fold_whole<F, kLow>(w, s, in, b, out);
+    fold_whole<F, kLow>(w, s, in, at, out);
   else
-    fold_halves<F, kLow>(w, s, in, b, out);
+    fold_halves<F, kLow>(w, s, in, at, out);
 }
 
 // Whether any of n bytes is not 0.
@@ -262,9 +262,9 @@ PRONK_INLINE bool any_set(const uint8_t* p) {
 // The second plane of a block, for all tokens of the tile: of those that do not stand out it is
 // zeros. Apart, and by values, so that the usual block has the registers.
 template <class F, int kTokens, class Weights, class Scales, int kGroups>
-PRONK_APART void fold_low(Weights w, Scales s, const TileInput& in, int b,
+PRONK_APART void fold_low(Weights w, Scales s, const TileInput& in, int64_t at,
                           Floats (&low)[kTokens][kGroups]) {
-  fold_block<F, true>(w, s, in, b, low);
+  fold_block<F, true>(w, s, in, at, low);
 }
 
 // Groups first_group.. of the panel times kTokens tokens; y[t · y_stride + 16 g + row].
@@ -279,16 +279,17 @@ void multiply_tile(const uint8_t* panel, int first_group, const TileInput& in, i
   }
   const int num_blocks = static_cast<int>(in.num_blocks);
   const int64_t ahead = first_group == 0 ? kPrefetchBytes : 0;  // once for all groups
+  int64_t at = 0;
   for (int b = 0; b < num_blocks; b += F::kSubBlocks, panel += F::kBytes) {
     PackedScales<F, kGroups> s(panel, first_group);
-    for (s.sub = 0; s.sub < F::kSubBlocks; ++s.sub) {
+    for (s.sub = 0; s.sub < F::kSubBlocks; ++s.sub, at += in.num_tokens) {
       AskingWeights<kGroups> w;
       w.ahead = panel + s.sub * (F::kBytes / F::kSubBlocks) + ahead;
       PRONK_UNROLL
       for (int g = 0; g < kGroups; ++g) w.lines[g] = F::lines(panel, s.sub, first_group + g);
-      fold_block<F, false>(w, s, in, b + s.sub, out);
-      if (__builtin_expect(any_set<kTokens>(in.stands_out + (b + s.sub) * in.num_tokens), 0))
-        fold_low<F, kTokens>(w, s, in, b + s.sub, low);
+      fold_block<F, false>(w, s, in, at, out);
+      if (__builtin_expect(any_set<kTokens>(in.stands_out + at), 0))
+        fold_low<F, kTokens>(w, s, in, at, low);
     }
   }
   PRONK_UNROLL
