@@ -17,7 +17,12 @@ struct Int8Page {
       : keys((const uint8_t*)page),
         values(keys + kPageKeys * padded_key_dim(KvType::kInt8, head_dim)),
         key_scales((const float*)(values + kPageKeys * padded_head_dim(head_dim))),
-        value_scales(key_scales + kPageKeys) {}
+        value_scales((const float*)((const uint8_t*)page + value_scales_at(head_dim))) {}
+
+  // How many bytes from the page's beginning: they are the last of it.
+  static int64_t value_scales_at(int head_dim) {
+    return kv_head_bytes(KvType::kInt8, head_dim) - kPageKeys * (int64_t)sizeof(float);
+  }
 };
 
 // x / scale, rounded to whole numbers of at most `levels`; returns the scale. Of what is not finite
@@ -154,15 +159,14 @@ float weigh_int8(const AttendSplit& s, const AttendState& out, int row, int r, i
   const int num_levels = (num_keys + 63) / 64 * 64;
   const int num_visible = s.num_visible[row];
   out.max[row] = num_visible > 0 ? query_scale * largest_score(products, num_visible) : 0;
-  const int64_t to_scales =  // the last in a page
-      kv_head_bytes(KvType::kInt8, s.head_dim) - kPageKeys * (int64_t)sizeof(float);
+  const int64_t scales_at = Int8Page::value_scales_at(s.head_dim);
   Lanes largest = all(0), total = all(0);
   out.sum[row] =
       weigh_row<false>(products, query_scale, out.max[row], num_visible, num_levels,
                        [&](int i, int count, Lanes weight) {
                          if (count == 0) return store(products + i, all(0));
                          const auto* page = (const uint8_t*)s.pages[i / kPageKeys];
-                         const float* scales = (const float*)(page + to_scales) + i % kPageKeys;
+                         const float* scales = (const float*)(page + scales_at) + i % kPageKeys;
                          const Lanes product =
                              mul(weight, count == 16 ? load(scales) : load_first(scales, count, 0));
                          store(products + i, product);

@@ -32,16 +32,17 @@ struct ReadAs<F, true> {
 };
 
 // Whether weights are unpacked first. With two scales the chains of sums are short, and wait for
-// what is unpacked on the way.
+// what is unpacked on the way; but Q2_K's weights, the one type that has mins as well, are a field
+// of a line, no more.
 template <class F>
-constexpr bool kUnpacks = F::kScales == 2;
+constexpr bool kUnpacks = F::kScales == 2 && !F::kHasMin;
 // Blocks whose scales stay in the L1 and L2 caches, or whose weights stay in the L1 cache.
 template <class F>
 constexpr int kSpanBlocks = kUnpacks<F> ? kChunkBytes / (kActivationBlock * kPanelRows) : 128;
 
 // Outputs of a tile, or of its second planes.
 struct TileOutputs {
-  bool are_zero = true;  // whatever `of` holds
+  bool are_zero;  // whatever `of` holds
   alignas(64) float of[kMostTileTokens][kPanelRows];
 
   PRONK_INLINE void clear() {
