@@ -8,6 +8,7 @@
 
 #if !defined(__AVX2__)
 #define PRONK_INLINE inline
+#define PRONK_INLINE_LAMBDA
 #define PRONK_UNROLL
 #elif defined(__clang__)
 #define PRONK_INLINE inline __attribute__((always_inline))
@@ -15,5 +16,8 @@
 #else
 #define PRONK_INLINE inline __attribute__((always_inline))
 #define PRONK_UNROLL _Pragma("GCC unroll 16")
+#endif
+#if defined(__AVX2__)
+#define PRONK_INLINE_LAMBDA __attribute__((always_inline))
 #endif
 #define PRONK_APART __attribute__((noinline))

@@ -135,6 +135,7 @@ PRONK_INLINE Floats fused(Floats x, Floats y, Floats z) {
   return {_mm256_fmadd_ps(x.a, y.a, z.a), _mm256_fmadd_ps(x.b, y.b, z.b)};
 }
 
+PRONK_INLINE Floats now(Floats x) { return x; }
 PRONK_INLINE Floats load_floats(const uint8_t* p) {
   const float* f = reinterpret_cast<const float*>(p);
   return {_mm256_loadu_ps(f), _mm256_loadu_ps(f + 8)};

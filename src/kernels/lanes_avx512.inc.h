@@ -38,7 +38,7 @@ PRONK_INLINE Line look_up(const int8_t (&table)[16], int bias, Line index) {
 template <int kBits>
 PRONK_INLINE Ints dot(Ints sum, Line weights, Word activations) {
   // In assembly: g++ 12 moves the products of intrinsics about until registers do not suffice.
-  asm("vpdpbusd %2, %1, %0" : "+v"(sum) : "v"(weights), "v"(activations));
+  asm volatile("vpdpbusd %2, %1, %0" : "+v"(sum) : "v"(weights), "v"(activations));
   return sum;
 }
 
@@ -65,6 +65,12 @@ PRONK_INLINE Floats multiply(Floats a, Floats b) { return _mm512_mul_ps(a, b); }
 PRONK_INLINE Floats add(Floats a, Floats b) { return _mm512_add_ps(a, b); }
 PRONK_INLINE Floats negate(Floats a) { return _mm512_xor_ps(a, _mm512_set1_ps(-0.0f)); }
 PRONK_INLINE Floats fused(Floats a, Floats b, Floats c) { return _mm512_fmadd_ps(a, b, c); }
+
+// x, computed before what dot() comes next in the source.
+PRONK_INLINE Floats now(Floats x) {
+  asm volatile("" : "+v"(x));
+  return x;
+}
 
 PRONK_INLINE Floats load_floats(const uint8_t* p) { return _mm512_loadu_ps(p); }
 PRONK_INLINE Floats load_halfs(const uint8_t* p) {

@@ -129,6 +129,7 @@ PRONK_INLINE Floats fused(Floats x, Floats y, Floats z) {
       [&](int r) { return __builtin_fmaf(x.lanes[r], y.lanes[r], z.lanes[r]); });
 }
 
+PRONK_INLINE Floats now(Floats x) { return x; }
 PRONK_INLINE Floats load_floats(const uint8_t* p) { return load_as<Floats>(p); }
 PRONK_INLINE Ints load_shorts(const uint8_t* p) {
   return each_lane<Ints>([&](int r) { return load_as<uint16_t>(p + 2 * r); });

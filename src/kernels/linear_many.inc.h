@@ -31,11 +31,10 @@ struct ReadAs<F, true> {
   using Format = AsBytes<F>;
 };
 
-// Whether weights are unpacked first. With two scales the chains of sums are short, and wait for
-// what is unpacked on the way; but Q2_K's weights, the one type that has mins as well, are a field
-// of a line, no more.
+// Whether weights are unpacked first: those put together of two fields of lines. Weights that are
+// one field each (kBits up to 4, bytes) are as fast unpacked on the way.
 template <class F>
-constexpr bool kUnpacks = F::kScales == 2 && !F::kHasMin;
+constexpr bool kUnpacks = F::kBits == 3 || F::kBits == 5 || F::kBits == 6;
 // Blocks whose scales stay in the L1 and L2 caches, or whose weights stay in the L1 cache.
 template <class F>
 constexpr int kSpanBlocks = kUnpacks<F> ? kChunkBytes / (kActivationBlock * kPanelRows) : 128;
@@ -253,6 +252,12 @@ const uint32_t* multiply_standing_out(const Span<F>& span, int end, const TileIn
   return entry;
 }
 
+// Asks for where num_tokens tokens' outputs will be stored.
+PRONK_INLINE void fetch_to_write(int num_tokens, float* y, int64_t y_stride) {
+  for (int t = 0; t < num_tokens; ++t)
+    for (int g = 0; g < kPanelRows / 16; ++g) __builtin_prefetch(y + t * y_stride + 16 * g, 1);
+}
+
 // What becomes of one tile while the panel passes by.
 struct TileProgress {
   TileOutputs out, low;
@@ -301,12 +306,14 @@ void multiply_tiles_many(const uint8_t* panel, const Activations& x, NextPanel& 
     span.first_block = first;
     span.num_blocks = num_blocks - first < kSpanBlocks<F> ? num_blocks - first : kSpanBlocks<F>;
     span.unpack();
-    for (int i = 0; i < x.num_tiles(); ++i) tiles[i].go_over(span, TileInput(x.tile(i)), next);
-  }
-  for (int i = 0; i < x.num_tiles(); ++i) {
-    const int num_tokens = x.tile(i).num_rows;
-    tiles[i].save(num_tokens, y, y_stride, num_rows);
-    y += num_tokens * y_stride;
+    const bool is_last = first + kSpanBlocks<F> >= num_blocks;
+    for (int i = 0; i < x.num_tiles(); ++i) {
+      const Activations tile = x.tile(i);
+      float* to = y + int64_t{i} * x.tile_tokens * y_stride;
+      if (is_last) fetch_to_write(tile.num_rows, to, y_stride);
+      tiles[i].go_over(span, TileInput(tile), next);
+      if (is_last) tiles[i].save(tile.num_rows, to, y_stride, num_rows);
+    }
   }
 }
 

@@ -91,10 +91,11 @@ struct AskingWeights {
   const uint8_t* ahead;  // what to ask memory for meanwhile
 };
 
-// sums[g][t] += Σ of columns 4j..4j+3, weights of group g times activations of token t.
-template <class F, int j, class Weights, int kGroups, int kTokens>
-PRONK_INLINE void add_word(const Weights& weights, const int8_t* x,
-                           Ints (&sums)[kGroups][kTokens]) {
+// sums[g][t] += Σ of columns 4j..4j+3, weights of group g times activations of token t; then(t)
+// after each token.
+template <class F, int j, class Weights, int kGroups, int kTokens, class Then>
+PRONK_INLINE void add_word(const Weights& weights, const int8_t* x, Ints (&sums)[kGroups][kTokens],
+                           const Then& then) {
   if constexpr (Weights::kAsks) prefetch_word<F, j>(weights.ahead);
   Line w[kGroups];
   PRONK_UNROLL
@@ -104,26 +105,30 @@ PRONK_INLINE void add_word(const Weights& weights, const int8_t* x,
     const Word a = load_word(x + t * kActivationBlock + 4 * j);
     PRONK_UNROLL
     for (int g = 0; g < kGroups; ++g) sums[g][t] = dot<F::kBits>(sums[g][t], w[g], a);
+    then(t);
   }
 }
 
-// All 32 columns, or the half of 16 that kPart says (0 or 1; -1: all).
-template <class F, int kPart, class Weights, int kGroups, int kTokens>
-PRONK_INLINE void add_part(const Weights& w, const int8_t* x, Ints (&sums)[kGroups][kTokens]) {
+// All 32 columns, or the half of 16 that kPart says (0 or 1; -1: all); then(t) when token t's sums
+// are complete.
+template <class F, int kPart, class Weights, int kGroups, int kTokens, class Then>
+PRONK_INLINE void add_part(const Weights& w, const int8_t* x, Ints (&sums)[kGroups][kTokens],
+                           const Then& then) {
+  constexpr auto kGoOn = [](int) {};
   if constexpr (kPart == -1) {  // the two nibbles of a line one after the other
-    add_word<F, 0>(w, x, sums);
-    add_word<F, 4>(w, x, sums);
-    add_word<F, 1>(w, x, sums);
-    add_word<F, 5>(w, x, sums);
-    add_word<F, 2>(w, x, sums);
-    add_word<F, 6>(w, x, sums);
-    add_word<F, 3>(w, x, sums);
-    add_word<F, 7>(w, x, sums);
+    add_word<F, 0>(w, x, sums, kGoOn);
+    add_word<F, 4>(w, x, sums, kGoOn);
+    add_word<F, 1>(w, x, sums, kGoOn);
+    add_word<F, 5>(w, x, sums, kGoOn);
+    add_word<F, 2>(w, x, sums, kGoOn);
+    add_word<F, 6>(w, x, sums, kGoOn);
+    add_word<F, 3>(w, x, sums, kGoOn);
+    add_word<F, 7>(w, x, sums, then);
   } else {
-    add_word<F, 4 * kPart>(w, x, sums);
-    add_word<F, 4 * kPart + 1>(w, x, sums);
-    add_word<F, 4 * kPart + 2>(w, x, sums);
-    add_word<F, 4 * kPart + 3>(w, x, sums);
+    add_word<F, 4 * kPart>(w, x, sums, kGoOn);
+    add_word<F, 4 * kPart + 1>(w, x, sums, kGoOn);
+    add_word<F, 4 * kPart + 2>(w, x, sums, kGoOn);
+    add_word<F, 4 * kPart + 3>(w, x, sums, then);
   }
 }
 
@@ -171,37 +176,36 @@ struct PackedScales : AllTokens<F> {
   PRONK_INLINE Floats min(int g, int half) const { return F::min(heads[g], sub, half); }
 };
 
-// The exact integers of one plane of one block.
-template <class F, bool kLow, int kPart, class Weights, class Scales, int kGroups, int kTokens>
+// The exact integers of one plane of one block; then(t) when those of token t are there.
+template <class F, bool kLow, int kPart, class Weights, class Scales, int kGroups, int kTokens,
+          class Then>
 PRONK_INLINE void integer_sums(const Weights& w, const Scales& s, const TileInput& in, int64_t at,
-                               Ints (&sums)[kGroups][kTokens]) {
+                               Ints (&sums)[kGroups][kTokens], const Then& then) {
   PRONK_UNROLL
   for (int t = 0; t < kTokens; ++t) {
     const Ints start = s.template offset<kLow, kPart>(in, at, t);
     PRONK_UNROLL
     for (int g = 0; g < kGroups; ++g) sums[g][t] = start;
   }
-  add_part<F, kPart>(w, s.template plane<kLow>(in, at), sums);
+  add_part<F, kPart>(w, s.template plane<kLow>(in, at), sums, then);
 }
 
-// One block of 32 columns into the outputs, where it has one scale.
+// One block of 32 columns into the outputs, where it has one scale. Each token is folded as soon as
+// its sums are there, while the products of others go on.
 template <class F, bool kLow, class Weights, class Scales, int kGroups, int kTokens>
 PRONK_INLINE void fold_whole(const Weights& w, const Scales& s, const TileInput& in, int64_t at,
                              Floats (&out)[kTokens][kGroups]) {
   Ints sums[kGroups][kTokens];
-  integer_sums<F, kLow, -1>(w, s, in, at, sums);
   [[maybe_unused]] const float* x = in.sums(in.scaled_sums, at, kSumOf<-1>);
-  PRONK_UNROLL
-  for (int g = 0; g < kGroups; ++g) {
-    const Floats scale = s.scale(g, 0);
+  integer_sums<F, kLow, -1>(w, s, in, at, sums, [&](int t) PRONK_INLINE_LAMBDA {
+    const Floats token_scale = broadcast(s.template token_scale<kLow>(in, at, t));
     PRONK_UNROLL
-    for (int t = 0; t < kTokens; ++t) {
-      const Floats both = multiply(scale, broadcast(s.template token_scale<kLow>(in, at, t)));
-      Floats f = fused(both, to_floats(sums[g][t]), out[t][g]);
+    for (int g = 0; g < kGroups; ++g) {
+      Floats f = fused(multiply(s.scale(g, 0), token_scale), to_floats(sums[g][t]), out[t][g]);
       if constexpr (F::kHasMin && !kLow) f = fused(s.min(g, 0), broadcast(x[t]), f);
-      out[t][g] = f;
+      out[t][g] = now(f);
     }
-  }
+  });
 }
 
 // The same where each half of it has a scale.
@@ -210,23 +214,21 @@ PRONK_INLINE void fold_halves(const Weights& w, const Scales& s, const TileInput
                               Floats (&out)[kTokens][kGroups]) {
   Ints sums[kGroups][kTokens];
   Floats halves[kGroups][kTokens];
-  integer_sums<F, kLow, 0>(w, s, in, at, sums);
-  PRONK_UNROLL
-  for (int g = 0; g < kGroups; ++g) {
-    const Floats scale = s.scale(g, 0);
+  integer_sums<F, kLow, 0>(w, s, in, at, sums, [&](int t) PRONK_INLINE_LAMBDA {
     PRONK_UNROLL
-    for (int t = 0; t < kTokens; ++t) halves[g][t] = multiply(scale, to_floats(sums[g][t]));
-  }
-  integer_sums<F, kLow, 1>(w, s, in, at, sums);
+    for (int g = 0; g < kGroups; ++g)
+      halves[g][t] = now(multiply(s.scale(g, 0), to_floats(sums[g][t])));
+  });
   [[maybe_unused]] const float* x[2] = {in.sums(in.scaled_sums, at, 0),
                                         in.sums(in.scaled_sums, at, 1)};
+  integer_sums<F, kLow, 1>(w, s, in, at, sums, [](int) {});
   PRONK_UNROLL
-  for (int g = 0; g < kGroups; ++g) {
-    const Floats scale = s.scale(g, 1);
+  for (int t = 0; t < kTokens; ++t) {
+    const Floats token_scale = broadcast(s.template token_scale<kLow>(in, at, t));
     PRONK_UNROLL
-    for (int t = 0; t < kTokens; ++t) {
-      const Floats both = fused(scale, to_floats(sums[g][t]), halves[g][t]);
-      Floats f = fused(broadcast(s.template token_scale<kLow>(in, at, t)), both, out[t][g]);
+    for (int g = 0; g < kGroups; ++g) {
+      const Floats both = fused(s.scale(g, 1), to_floats(sums[g][t]), halves[g][t]);
+      Floats f = fused(token_scale, both, out[t][g]);
       if constexpr (F::kHasMin && !kLow) {
         f = fused(s.min(g, 0), broadcast(x[0][t]), f);
         f = fused(s.min(g, 1), broadcast(x[1][t]), f);

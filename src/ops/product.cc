@@ -11,14 +11,16 @@ namespace {
 using kernels::kPanelRows;
 using kernels::LinearKernels;
 
-constexpr int kBlockTokens = 256;
-
 int rounded_up(int n, int by) { return (n + by - 1) / by; }
 
 // Whether rows of these activations go over several panels in one call.
 bool at_once(const LinearKernels& k, DType type, const kernels::Activations& x) {
   return x.num_rows > 0 && x.bf16 && k.multiply_bf16[static_cast<std::size_t>(type)];
 }
+
+// Tokens of a block. A row of integers takes more of a cache than one of bf16, with its second
+// plane, scales and sums.
+int most_block_tokens(bool are_at_once) { return are_at_once ? 256 : 180; }
 
 // Panels that a thread takes together: many tokens go over them while they are in its cache; but
 // every thread should come back for work a few times, in case its neighbours are slow, and the
@@ -93,12 +95,14 @@ Product::Product(const LinearKernels& k, const Linear& w, const StepMemory::Prep
       num_runs_(rounded_up(static_cast<int>(w.num_panels()), run_panels_)),
       use_(w.source ? w.source->begin_use() : PanelSource::Use::kPacked) {
   if (x.prompts.num_rows == 0) std::swap(blocks_of_, rest_);
-  // What packs panels on its way does so once.
-  const bool in_blocks =
-      w.packed_type && at_once(k, *w.packed_type, blocks_of_) && use_ == PanelSource::Use::kPacked;
   // Even no rows are a block: their panels may have to be packed.
   const int num_tiles = std::max(1, blocks_of_.num_tiles());
-  block_tiles_ = in_blocks ? kBlockTokens / blocks_of_.tile_tokens : num_tiles;
+  block_tiles_ = num_tiles;
+  // What packs panels on its way does so once.
+  if (w.packed_type && use_ == PanelSource::Use::kPacked) {
+    const int most = most_block_tokens(at_once(k, *w.packed_type, blocks_of_));
+    block_tiles_ = rounded_up(num_tiles, rounded_up(num_tiles, most / blocks_of_.tile_tokens));
+  }
   num_blocks_ = rounded_up(num_tiles, block_tiles_);
 }
 
@@ -120,9 +124,8 @@ Portion Product::portion(int i) const {
 }
 
 std::int64_t Product::most_outputs() const {
-  const int of_last = portion(num_portions() - 1).num_rows;
-  const int rows = num_blocks_ > 1 ? std::max(kBlockTokens, of_last) : of_last;
-  return std::int64_t{rows} * run_panels_ * kPanelRows;
+  const int of_first = portion(0).num_rows, of_last = portion(num_portions() - 1).num_rows;
+  return std::int64_t{std::max(of_first, of_last)} * run_panels_ * kPanelRows;
 }
 
 void Product::multiply(const Portion& s, int thread, float* y, std::int64_t y_stride) const {

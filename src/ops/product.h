@@ -22,8 +22,9 @@ struct Portion {
 
 // y = x Wᵀ in portions, from the constructor's beginning to the destructor's end.
 //
-// Rows that go over several panels in one call come in blocks, which stay in a core's own cache
-// while all panels pass by. Other rows go with the last block: replies would read the panels again.
+// Rows come in blocks, which stay in a core's own cache, with their outputs, while all panels pass
+// by. Where rows of prompts and of replies are multiplied differently, those of replies go with the
+// last block: they would read the panels again.
 class Product {
  public:
   // `buffers` of each thread, where w is not packed; the portions of `num_together` products are
