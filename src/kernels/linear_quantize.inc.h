@@ -1,10 +1,11 @@
 // Rows of activations as integers or bf16. The operations, and so the bits, are the same for all
-// sets: plain loops, and for AVX-512 the same by hand (3x the speed that g++ 12 makes of the
-// loops).
+// sets: plain loops, and for AVX-512 the same with 16 blocks of a row, then all tokens of a block,
+// in a register's lanes.
 namespace pronk::kernels::PRONK_ISA {
 namespace {
 
 constexpr int kBlock = kActivationBlock;
+constexpr int kMostTokens = 16;  // of any table
 
 PRONK_INLINE int32_t bits_of(float x) {
   int32_t bits;
@@ -17,62 +18,200 @@ PRONK_INLINE int32_t bits_of(float x) {
   return bits_of(x + 12582912.0f) - bits_of(12582912.0f);
 }
 
+constexpr int32_t kTiny = 0x0d800000;      // 2^-100: below it 127 / max has no room; counts as 0
+constexpr int32_t kInfinite = 0x7f800000;  // infinity or NaN
+constexpr int kSums = 16;                  // of a row's squares: block b adds to number b % 16
+
+// What a row's scale² must be above for its block to stand out.
+struct Thresholds {
+  double of[kMostTokens];
+
+  void set(int t, const double (&squares)[kSums], int64_t num_blocks) {
+    double all = 0;
+    for (const double s : squares) all += s;
+    of[t] = 4 * all / static_cast<double>(num_blocks);
+  }
+};
+
 #if defined(__AVX512F__)
 
-// The bits of max |x|: as integers they order as the magnitudes do, NaN above infinity.
-PRONK_INLINE int32_t largest_magnitude(const float* x) {
+PRONK_INLINE Ints max_of_lanes(Ints a, Ints b) { return _mm512_max_epi32(a, b); }
+template <int kFirst, int kSecond>
+PRONK_INLINE Ints max_of_quarters(Ints a, Ints b) {
+  return max_of_lanes(_mm512_shuffle_i32x4(a, b, kFirst), _mm512_shuffle_i32x4(a, b, kSecond));
+}
+
+// Lane i: the largest of the bits of |x| in block i of 16, as integers, which order as the
+// magnitudes do, NaN above infinity. Blocks from num_blocks on: 0.
+PRONK_INLINE Ints largest_magnitudes(const float* x, int num_blocks) {
   const Ints magnitude = _mm512_set1_epi32(0x7fffffff);
-  const Ints a = _mm512_and_si512(_mm512_loadu_si512(x), magnitude);
-  const Ints b = _mm512_and_si512(_mm512_loadu_si512(x + 16), magnitude);
-  return _mm512_reduce_max_epi32(_mm512_max_epi32(a, b));
+  Ints of_block[16];
+  for (int i = 0; i < 16; ++i, x += kBlock)
+    of_block[i] = i < num_blocks
+                      ? max_of_lanes(_mm512_and_si512(_mm512_loadu_si512(x), magnitude),
+                                     _mm512_and_si512(_mm512_loadu_si512(x + 16), magnitude))
+                      : zero_ints();
+  Ints of_four[4];  // number v: blocks v, 4 + v, 8 + v, 12 + v, a quarter each
+  PRONK_UNROLL
+  for (int v = 0; v < 4; ++v)
+    of_four[v] =
+        max_of_quarters<0x88, 0xdd>(max_of_quarters<0x44, 0xee>(of_block[v], of_block[4 + v]),
+                                    max_of_quarters<0x44, 0xee>(of_block[8 + v], of_block[12 + v]));
+  Ints pairs[2];
+  PRONK_UNROLL
+  for (int i = 0; i < 2; ++i)
+    pairs[i] = max_of_lanes(_mm512_unpacklo_epi32(of_four[i], of_four[2 + i]),
+                            _mm512_unpackhi_epi32(of_four[i], of_four[2 + i]));
+  return max_of_lanes(_mm512_unpacklo_epi32(pairs[0], pairs[1]),
+                      _mm512_unpackhi_epi32(pairs[0], pairs[1]));
 }
 
-// out = round(x · factor) for 32 values that fit.
-PRONK_INLINE void round_to_int8(const float* x, float factor, int8_t* out) {
-  for (int i = 0; i < kBlock; i += 16) {
-    const Ints whole = _mm512_cvtps_epi32(multiply(_mm512_loadu_ps(x + i), broadcast(factor)));
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(out + i), _mm512_cvtsepi32_epi8(whole));
+// h and s of x ≈ s · h, and the row's threshold.
+void quantize_high(const float* x, const Activations& out, int t, Thresholds& thresholds) {
+  const int64_t num_blocks = out.num_blocks(), stride = out.num_rows;
+  int8_t* high = out.high + t * kBlock;
+  __m512d squares[2] = {_mm512_setzero_pd(), _mm512_setzero_pd()};
+  for (int64_t first = 0; first < num_blocks; first += 16, x += 16 * kBlock) {
+    const int count = num_blocks - first < 16 ? static_cast<int>(num_blocks - first) : 16;
+    const Ints largest = largest_magnitudes(x, count);
+    const __mmask16 is_tiny = _mm512_cmplt_epi32_mask(largest, broadcast_int(kTiny));
+    const __mmask16 is_infinite = _mm512_cmpge_epi32_mask(largest, broadcast_int(kInfinite));
+    const Floats max = as_floats(largest);
+    alignas(64) float factors[16], scales[16];
+    store(factors, _mm512_div_ps(broadcast(127.0f), max), 16);
+    Floats scale = _mm512_maskz_div_ps(static_cast<__mmask16>(~is_tiny), max, broadcast(127.0f));
+    scale = _mm512_mask_mov_ps(scale, is_infinite, broadcast(__builtin_nanf("")));
+    store(scales, scale, 16);
+    for (int half = 0; half < 2; ++half) {
+      const __m512d s = _mm512_cvtps_pd(half == 0 ? _mm512_castps512_ps256(scale)
+                                                  : _mm512_extractf32x8_ps(scale, 1));
+      squares[half] = _mm512_add_pd(squares[half], _mm512_mul_pd(s, s));
+    }
+    const unsigned zeros = static_cast<unsigned>(is_tiny | is_infinite);
+    for (int i = 0; i < count; ++i, high += stride * kBlock) {
+      out.scales[(first + i) * stride + t] = scales[i];
+      if (__builtin_expect(zeros >> i & 1, 0)) {
+        memset(high, 0, kBlock);
+        continue;
+      }
+      for (int k = 0; k < kBlock; k += 16) {
+        const Floats values = _mm512_loadu_ps(x + i * kBlock + k);
+        const Ints whole = _mm512_cvtps_epi32(multiply(values, broadcast(factors[i])));
+        _mm_storeu_si128(reinterpret_cast<__m128i*>(high + k), _mm512_cvtsepi32_epi8(whole));
+      }
+    }
   }
+  double sums[kSums];
+  for (int half = 0; half < 2; ++half) _mm512_storeu_pd(sums + 8 * half, squares[half]);
+  thresholds.set(t, sums, num_blocks);
 }
 
-// low = round((x − scale · high) · factor), at most 127.
-PRONK_INLINE void round_rest_to_int8(const float* x, const int8_t* high, float scale, float factor,
-                                     int8_t* low) {
+// The second plane of a block that stands out, l of x ≈ s · (h + l / 254), at most 127.
+PRONK_INLINE void quantize_low(const float* x, const int8_t* high, float scale, int8_t* low) {
+  const Floats factor = broadcast(254.0f / scale);
   for (int i = 0; i < kBlock; i += 16) {
     const __m128i h = _mm_loadu_si128(reinterpret_cast<const __m128i*>(high + i));
     const Floats coarse = multiply(broadcast(scale), to_floats(_mm512_cvtepi8_epi32(h)));
     const Floats rest = _mm512_sub_ps(_mm512_loadu_ps(x + i), coarse);
-    const Ints whole = _mm512_cvtps_epi32(multiply(rest, broadcast(factor)));
-    const Ints bounded = _mm512_max_epi32(whole, _mm512_set1_epi32(-127));
+    const Ints whole = _mm512_cvtps_epi32(multiply(rest, factor));
+    const Ints bounded = _mm512_max_epi32(whole, broadcast_int(-127));
     _mm_storeu_si128(reinterpret_cast<__m128i*>(low + i), _mm512_cvtsepi32_epi8(bounded));
   }
 }
 
-// Σ of 16 values: of their distances from -128, less that.
-PRONK_INLINE int32_t sum16(const int8_t* x) {
-  const __m128i values = _mm_loadu_si128(reinterpret_cast<const __m128i*>(x));
-  const __m128i shifted = _mm_xor_si128(values, _mm_set1_epi8(-128));
-  const __m128i sums = _mm_sad_epu8(shifted, _mm_setzero_si128());
-  return _mm_cvtsi128_si32(sums) + _mm_extract_epi32(sums, 2) - 16 * 128;
+// Lane t: Σ of columns 0-15, and of 16-31, of token t of a block.
+struct HalfSums {
+  Ints of[2];
+};
+PRONK_INLINE HalfSums half_sums(const int8_t* values, int num_tokens) {
+  // Distances from -128, eight values at a time, in 8 quads: half h of token 2 i + j is the sum of
+  // quads 4 j + 2 h and the next one of quads[i].
+  Ints quads[kMostTokens / 2];
+  PRONK_UNROLL
+  for (int i = 0; i < kMostTokens / 2; ++i) {
+    const __mmask16 lanes = first_lanes(8 * (num_tokens - 2 * i));
+    const Ints x = _mm512_maskz_loadu_epi32(lanes, values + 2 * i * kBlock);
+    quads[i] = _mm512_sad_epu8(_mm512_xor_si512(x, _mm512_set1_epi8(-128)), zero_ints());
+  }
+  Ints eight[2];  // tokens 8 n ..
+  PRONK_UNROLL
+  for (int n = 0; n < 2; ++n) {
+    Ints four[2];  // their sums, in quads: tokens 0, 2, 0, 2, 1, 3, 1, 3, halves 0, 0, 1, 1, ...
+    PRONK_UNROLL
+    for (int i = 0; i < 2; ++i) {
+      const Ints a = quads[4 * n + 2 * i], b = quads[4 * n + 2 * i + 1];
+      four[i] = _mm512_add_epi64(_mm512_unpacklo_epi64(a, b), _mm512_unpackhi_epi64(a, b));
+    }
+    eight[n] = either(four[0], _mm512_slli_epi64(four[1], 32));
+  }
+  const Ints first = _mm512_setr_epi32(0, 8, 2, 10, 1, 9, 3, 11, 16, 24, 18, 26, 17, 25, 19, 27);
+  HalfSums out;
+  for (int h = 0; h < 2; ++h) {
+    const Ints places = add(first, broadcast_int(4 * h));
+    out.of[h] = add(_mm512_permutex2var_epi32(eight[0], places, eight[1]), broadcast_int(-2048));
+  }
+  return out;
+}
+
+// Which tokens of block b stand out.
+PRONK_INLINE unsigned tokens_that_stand_out(Floats scales, SecondPlane rule,
+                                            const Thresholds& thresholds) {
+  const __mmask16 positive = _mm512_cmp_ps_mask(scales, zero_floats(), _CMP_GT_OQ);
+  if (rule == SecondPlane::kHigh) return positive;
+  unsigned above = 0;
+  for (int half = 0; half < 2; ++half) {
+    const __m512d s = _mm512_cvtps_pd(half == 0 ? _mm512_castps512_ps256(scales)
+                                                : _mm512_extractf32x8_ps(scales, 1));
+    const __m512d threshold = _mm512_loadu_pd(thresholds.of + 8 * half);
+    above |= static_cast<unsigned>(_mm512_cmp_pd_mask(_mm512_mul_pd(s, s), threshold, _CMP_GT_OQ))
+             << 8 * half;
+  }
+  return above & positive;
+}
+
+// What follows from a block's scales and first plane, for all tokens.
+PRONK_INLINE unsigned finish_block(const float* x, int64_t b, SecondPlane rule,
+                                   const Thresholds& thresholds, const Activations& out) {
+  const int n = out.num_rows;
+  const int64_t at = b * n, stride = out.num_blocks() * int64_t{n};
+  const Floats scales = load_first(out.scales + at, n);
+  const unsigned standing_out = tokens_that_stand_out(scales, rule, thresholds);
+  const auto stands_out = static_cast<__mmask16>(standing_out);
+  int8_t* low = out.low + at * kBlock;
+  memset(low, 0, static_cast<size_t>(n) * kBlock);
+  const HalfSums high = half_sums(out.high + at * kBlock, n);
+  HalfSums rest{{zero_ints(), zero_ints()}};
+  if (standing_out != 0) {
+    for (unsigned left = standing_out; left != 0; left &= left - 1) {
+      const int t = __builtin_ctz(left);
+      quantize_low(x + t * int64_t{out.columns} + b * kBlock, out.high + (at + t) * kBlock,
+                   out.scales[at + t], low + t * kBlock);
+    }
+    rest = half_sums(low, n);
+  }
+  const Floats unit = _mm512_mask_div_ps(scales, stands_out, scales, broadcast(254.0f));
+  const auto save = [&](int which, Ints of_high, Ints of_low) {
+    const Ints both = _mm512_mask_add_epi32(of_high, stands_out, multiply(of_high, 254), of_low);
+    const int64_t place = which * stride + at;
+    store(reinterpret_cast<float*>(out.negated_high + place),
+          as_floats(_mm512_sub_epi32(zero_ints(), of_high)), n);
+    store(reinterpret_cast<float*>(out.negated_low + place),
+          as_floats(_mm512_sub_epi32(zero_ints(), of_low)), n);
+    store(out.scaled_sums + place, multiply(unit, to_floats(both)), n);
+  };
+  save(0, high.of[0], rest.of[0]);
+  save(1, high.of[1], rest.of[1]);
+  save(2, add(high.of[0], high.of[1]), add(rest.of[0], rest.of[1]));
+  const __m128i flags = _mm_maskz_set1_epi8(stands_out, 1);
+  _mm_mask_storeu_epi8(out.stands_out + at, first_lanes(n), flags);
+  return standing_out;
 }
 
 #else
 
-PRONK_INLINE int32_t largest_magnitude(const float* x) {
-  int32_t largest = 0;
-  for (int i = 0; i < kBlock; ++i) {
-    const int32_t magnitude = bits_of(x[i]) & 0x7fffffff;
-    largest = magnitude > largest ? magnitude : largest;
-  }
-  return largest;
-}
-
-PRONK_INLINE void round_to_int8(const float* x, float factor, int8_t* out) {
-  for (int i = 0; i < kBlock; ++i) out[i] = static_cast<int8_t>(rounded(x[i] * factor));
-}
-
-PRONK_INLINE void round_rest_to_int8(const float* x, const int8_t* high, float scale, float factor,
-                                     int8_t* low) {
+// The second plane of a block that stands out, l of x ≈ s · (h + l / 254), at most 127.
+PRONK_INLINE void quantize_low(const float* x, const int8_t* high, float scale, int8_t* low) {
+  const float factor = 254.0f / scale;
   for (int i = 0; i < kBlock; ++i) {
     const int32_t l = rounded((x[i] - scale * static_cast<float>(high[i])) * factor);
     low[i] = static_cast<int8_t>(l > 127 ? 127 : l < -127 ? -127 : l);
@@ -85,37 +224,45 @@ PRONK_INLINE int32_t sum16(const int8_t* x) {
   return sum;
 }
 
-#endif
-
-// h and s of x ≈ s · h.
-PRONK_INLINE float quantize_high(const float* x, int8_t* high) {
-  const int32_t largest = largest_magnitude(x);
-  constexpr int32_t kTiny = 0x0d800000;      // 2^-100: below it 127 / max has no room; counts as 0
-  constexpr int32_t kInfinite = 0x7f800000;  // infinity or NaN
+// h and s of x ≈ s · h; returns s.
+PRONK_INLINE float quantize_block(const float* x, int8_t* high) {
+  int32_t largest = 0;
+  for (int i = 0; i < kBlock; ++i) {
+    const int32_t magnitude = bits_of(x[i]) & 0x7fffffff;
+    largest = magnitude > largest ? magnitude : largest;
+  }
   if (largest < kTiny || largest >= kInfinite) {
     memset(high, 0, kBlock);
     return largest < kTiny ? 0 : __builtin_nanf("");
   }
   float max;
   memcpy(&max, &largest, sizeof max);
-  round_to_int8(x, 127.0f / max, high);
+  const float factor = 127.0f / max;
+  for (int i = 0; i < kBlock; ++i) high[i] = static_cast<int8_t>(rounded(x[i] * factor));
   return max / 127.0f;
 }
 
-// l of x ≈ s · (h + l / 254).
-PRONK_INLINE void quantize_low(const float* x, const int8_t* high, float scale, int8_t* low) {
-  round_rest_to_int8(x, high, scale, 254.0f / scale, low);
+// h and s of a row, and its threshold.
+void quantize_high(const float* x, const Activations& out, int t, Thresholds& thresholds) {
+  const int64_t num_blocks = out.num_blocks(), stride = out.num_rows;
+  double squares[kSums] = {};
+  for (int64_t b = 0; b < num_blocks; ++b) {
+    const int64_t at = b * stride + t;
+    const float scale = quantize_block(x + b * kBlock, out.high + at * kBlock);
+    out.scales[at] = scale;
+    squares[b % kSums] += static_cast<double>(scale) * scale;
+  }
+  thresholds.set(t, squares, num_blocks);
 }
 
 // The sums of block b of row t.
 PRONK_INLINE void sum_block(const Activations& out, int64_t b, int t, float scale,
                             bool stands_out) {
-  const int64_t place = (b * out.num_rows + t) * kBlock;
   const int64_t first = b * out.num_rows + t, stride = out.num_blocks() * int64_t{out.num_rows};
   int32_t high[kBlockSums], low[kBlockSums] = {};
   for (int h = 0; h < 2; ++h) {
-    high[h] = sum16(out.high + place + 16 * h);
-    if (stands_out) low[h] = sum16(out.low + place + 16 * h);
+    high[h] = sum16(out.high + first * kBlock + 16 * h);
+    if (stands_out) low[h] = sum16(out.low + first * kBlock + 16 * h);
   }
   high[2] = high[0] + high[1];
   low[2] = low[0] + low[1];
@@ -128,45 +275,41 @@ PRONK_INLINE void sum_block(const Activations& out, int64_t b, int t, float scal
   }
 }
 
-// The rule compares with the whole row, so scales come first.
-void quantize_row(const float* x, SecondPlane rule, const Activations& out, int t) {
-  const int64_t num_blocks = out.columns / kBlock;
-  int8_t* high = out.high + t * kBlock;
-  int8_t* low = out.low + t * kBlock;
-  float* scales = out.scales + t;
-  uint8_t* stands_out = out.stands_out + t;
-  const int64_t stride = out.num_rows;
-  double squares = 0;
-  for (int64_t b = 0; b < num_blocks; ++b) {
-    const float scale = quantize_high(x + b * kBlock, high + b * stride * kBlock);
-    scales[b * stride] = scale;
-    squares += static_cast<double>(scale) * scale;
-  }
-  const double threshold = 4 * squares / static_cast<double>(num_blocks);
-  for (int64_t b = 0; b < num_blocks; ++b) {
-    const float scale = scales[b * stride];
-    const bool out_here =
-        scale > 0 && (rule == SecondPlane::kHigh || static_cast<double>(scale) * scale > threshold);
+// What follows from a block's scales and first plane, for all tokens; returns a bit for each that
+// stands out.
+PRONK_INLINE unsigned finish_block(const float* x, int64_t b, SecondPlane rule,
+                                   const Thresholds& thresholds, const Activations& out) {
+  unsigned standing_out = 0;
+  for (int t = 0; t < out.num_rows; ++t) {
+    const int64_t at = b * out.num_rows + t;
+    const float scale = out.scales[at];
+    const bool out_here = scale > 0 && (rule == SecondPlane::kHigh ||
+                                        static_cast<double>(scale) * scale > thresholds.of[t]);
+    int8_t* low = out.low + at * kBlock;
     if (out_here)
-      quantize_low(x + b * kBlock, high + b * stride * kBlock, scale, low + b * stride * kBlock);
+      quantize_low(x + t * int64_t{out.columns} + b * kBlock, out.high + at * kBlock, scale, low);
     else
-      memset(low + b * stride * kBlock, 0, kBlock);
+      memset(low, 0, kBlock);
     sum_block(out, b, t, scale, out_here);
-    stands_out[b * stride] = out_here;
+    out.stands_out[at] = out_here;
+    standing_out |= static_cast<unsigned>(out_here) << t;
   }
+  return standing_out;
 }
 
-// LinearKernels::quantize_tile.
+#endif
+
+// LinearKernels::quantize_tile. The rule compares with whole rows, so scales come first.
 void quantize_tile(const float* x, SecondPlane rule, const Activations& out) {
+  Thresholds thresholds = {};
   for (int t = 0; t < out.num_rows; ++t)
-    quantize_row(x + static_cast<int64_t>(t) * out.columns, rule, out, t);
+    quantize_high(x + static_cast<int64_t>(t) * out.columns, out, t, thresholds);
   uint32_t count = 0;
-  const uint8_t* stands_out = out.stands_out;
-  for (int b = 0; b < out.columns / kBlock; ++b)
-    for (int t = 0; t < out.num_rows; ++t) {
-      out.standing_out[1 + count] = static_cast<uint32_t>(16 * b + t);
-      count += *stands_out++;
-    }
+  for (int b = 0; b < out.num_blocks(); ++b) {
+    unsigned left = finish_block(x, b, rule, thresholds, out);
+    for (; left != 0; left &= left - 1)
+      out.standing_out[++count] = static_cast<uint32_t>(16 * b + __builtin_ctz(left));
+  }
   out.standing_out[0] = count;
 }
 

@@ -1,6 +1,7 @@
 // The linear kernels of every usable table against float64, and their promises about bits.
 #include "kernels/linear_kernels.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "kernels/isa.h"
@@ -206,27 +207,34 @@ TEST(Linear, LargestIntegersDoNotOverflow) {
 
 TEST(Quantize, TheSameBitsOnEveryTable) {
   std::mt19937 rng(3);
-  const int columns = 480, tokens = 4;
-  auto x = random_activations(tokens, columns, rng);
-  x[7] = 1e-40f;
-  x[100] = 3e38f;
   const KernelTable& scalar = *usable_tables().back();
-  for (SecondPlane rule : {SecondPlane::kFast, SecondPlane::kHigh}) {
-    const OwnedActivations expected(scalar.linear, x.data(), tokens, columns, rule);
-    for (const KernelTable* table : usable_tables()) {
-      const OwnedActivations got(table->linear, x.data(), tokens, columns, rule);
-      EXPECT_EQ(got.high, expected.high) << table->name;
-      EXPECT_EQ(got.low, expected.low) << table->name;
-      EXPECT_EQ(got.stands_out, expected.stands_out) << table->name;
-      EXPECT_EQ(got.bf16, expected.bf16) << table->name;
-      EXPECT_EQ(got.negated_high, expected.negated_high) << table->name;
-      EXPECT_EQ(got.negated_low, expected.negated_low) << table->name;
-      EXPECT_EQ(std::memcmp(got.scales.data(), expected.scales.data(), got.scales.size() * 4), 0)
-          << table->name;
-      EXPECT_EQ(std::memcmp(got.scaled_sums.data(), expected.scaled_sums.data(),
-                            got.scaled_sums.size() * 4),
-                0)
-          << table->name;
+  const auto same_bits = [](const auto& a, const auto& b) {
+    return std::memcmp(a.data(), b.data(), a.size() * sizeof a[0]) == 0;
+  };
+  for (const int tokens : {1, 2, 3, 4, 7, 8, 9, 12}) {
+    for (const int columns : {32, 480, 544, 1024}) {
+      auto x = random_activations(tokens, columns, rng);
+      x[7] = 1e-40f;
+      x[x.size() - 20] = 3e38f;
+      if (columns == 544) x[100] = std::numeric_limits<float>::quiet_NaN();
+      if (columns == 1024) x[200] = -std::numeric_limits<float>::infinity();
+      if (columns > 480) std::fill_n(x.begin() + 320, 32, 1e-35f);
+      for (SecondPlane rule : {SecondPlane::kFast, SecondPlane::kHigh}) {
+        const OwnedActivations expected(scalar.linear, x.data(), tokens, columns, rule);
+        for (const KernelTable* table : usable_tables()) {
+          SCOPED_TRACE(fmt::format("{}, {} tokens, {} columns", table->name, tokens, columns));
+          const OwnedActivations got(table->linear, x.data(), tokens, columns, rule);
+          EXPECT_EQ(got.high, expected.high);
+          EXPECT_EQ(got.low, expected.low);
+          EXPECT_EQ(got.stands_out, expected.stands_out);
+          EXPECT_EQ(got.standing_out, expected.standing_out);
+          EXPECT_EQ(got.bf16, expected.bf16);
+          EXPECT_EQ(got.negated_high, expected.negated_high);
+          EXPECT_EQ(got.negated_low, expected.negated_low);
+          EXPECT_TRUE(same_bits(got.scales, expected.scales));
+          EXPECT_TRUE(same_bits(got.scaled_sums, expected.scaled_sums));
+        }
+      }
     }
   }
 }
