@@ -41,12 +41,12 @@ int panels_per_run(const LinearKernels& k, const Linear& w, const StepMemory::Pr
       std::clamp<std::int64_t>(std::min(most, fits), 1, std::max<std::int64_t>(1, fair)));
 }
 
-// Tiles of activations that go over a run of panels together: they stay in the core's own cache
-// meanwhile, beside the panels.
-int tiles_per_pass(int columns, int tile_tokens) {
-  constexpr std::int64_t kPassBytes = 512 << 10, kBytesPerValue = 2;  // a plane and its blocks
-  const std::int64_t tile = kBytesPerValue * tile_tokens * columns;
-  return static_cast<int>(std::max<std::int64_t>(1, kPassBytes / tile));
+// Tiles of activations that go over a run of panels together: many, since a panel is unpacked for
+// all of them, but no more than a core's caches keep beside the panels. Passes are alike.
+int tiles_per_pass(const kernels::Activations& x) {
+  constexpr std::int64_t kPassBytes = 2 << 20, kBytesPerValue = 2;  // a plane and its blocks
+  const std::int64_t bytes = kBytesPerValue * x.num_rows * x.columns;
+  return rounded_up(x.num_tiles(), static_cast<int>((bytes + kPassBytes - 1) / kPassBytes));
 }
 
 // Packed panels [first, end), which stand at `panels`, times the rows of x; y[t · y_stride] is the
@@ -59,7 +59,7 @@ void multiply_panels(const LinearKernels& k, const Linear& w, int first, int end
   const int num_rows = std::min(end * kPanelRows, w.rows) - first * kPanelRows;
   if (at_once(k, *w.packed_type, x))
     return k.multiply_bf16[type]({panels, w.panel_bytes(), num_rows}, x, y, y_stride);
-  const int tiles = tiles_per_pass(x.columns, x.tile_tokens);
+  const int tiles = tiles_per_pass(x);
   for (int t = 0; t < x.num_tiles(); t += tiles)
     for (int p = 0; p < end - first; ++p)
       k.multiply_panel[type](panels + p * w.panel_bytes(), x.tiles(t, tiles),
