@@ -122,7 +122,7 @@ template <class F, int kTokens>
 struct StandingOut {
   const float* scales;
   int tokens[kTokens];
-  alignas(64) int8_t values[kTokens][kActivationBlock];
+  const int8_t* low[kTokens];  // their values
 
   PRONK_INLINE Floats scale(int g, int half) const { return scales_at(scales, g, half); }
   template <bool kLow>
@@ -134,9 +134,10 @@ struct StandingOut {
     return offset_of<F, kLow, kPart>(in, at, tokens[t]);
   }
   template <bool kLow>
-  PRONK_INLINE const int8_t* plane(const TileInput&, int64_t) const {
-    return values[0];
+  PRONK_INLINE const StandingOut& values(const TileInput&, int64_t) const {
+    return *this;
   }
+  PRONK_INLINE const int8_t* of_token(int t) const { return low[t]; }
 };
 
 // The next panel, asked for a few lines at a time: all at once, the core would wait.
@@ -211,11 +212,11 @@ void add_low(const Span<F>& span, int b, const TileInput& tile, const uint32_t* 
   s.scales = span.scales[b][0];
   Floats out[kTokens][kGroups];
   const int64_t at = tile.at_block(span.first_block + b);
-  const int8_t* values = tile.plane(true, at);
+  const int8_t* low_values = tile.plane(true, at);
   PRONK_UNROLL
   for (int t = 0; t < kTokens; ++t) {
     s.tokens[t] = static_cast<int>(entries[t] % 16);
-    memcpy(s.values[t], values + s.tokens[t] * kActivationBlock, kActivationBlock);
+    s.low[t] = low_values + s.tokens[t] * kActivationBlock;
     PRONK_UNROLL
     for (int g = 0; g < kGroups; ++g) out[t][g] = scales_at(low.of[s.tokens[t]], g, 0);
   }

@@ -93,8 +93,8 @@ struct AskingWeights {
 
 // sums[g][t] += Σ of columns 4j..4j+3, weights of group g times activations of token t; then(t)
 // after each token.
-template <class F, int j, class Weights, int kGroups, int kTokens, class Then>
-PRONK_INLINE void add_word(const Weights& weights, const int8_t* x, Ints (&sums)[kGroups][kTokens],
+template <class F, int j, class Weights, class Values, int kGroups, int kTokens, class Then>
+PRONK_INLINE void add_word(const Weights& weights, const Values& x, Ints (&sums)[kGroups][kTokens],
                            const Then& then) {
   if constexpr (Weights::kAsks) prefetch_word<F, j>(weights.ahead);
   Line w[kGroups];
@@ -102,7 +102,7 @@ PRONK_INLINE void add_word(const Weights& weights, const int8_t* x, Ints (&sums)
   for (int g = 0; g < kGroups; ++g) w[g] = F::template weights<j>(weights.lines[g]);
   PRONK_UNROLL
   for (int t = 0; t < kTokens; ++t) {
-    const Word a = load_word(x + t * kActivationBlock + 4 * j);
+    const Word a = load_word(x.of_token(t) + 4 * j);
     PRONK_UNROLL
     for (int g = 0; g < kGroups; ++g) sums[g][t] = dot<F::kBits>(sums[g][t], w[g], a);
     then(t);
@@ -111,8 +111,8 @@ PRONK_INLINE void add_word(const Weights& weights, const int8_t* x, Ints (&sums)
 
 // All 32 columns, or the half of 16 that kPart says (0 or 1; -1: all); then(t) when token t's sums
 // are complete.
-template <class F, int kPart, class Weights, int kGroups, int kTokens, class Then>
-PRONK_INLINE void add_part(const Weights& w, const int8_t* x, Ints (&sums)[kGroups][kTokens],
+template <class F, int kPart, class Weights, class Values, int kGroups, int kTokens, class Then>
+PRONK_INLINE void add_part(const Weights& w, const Values& x, Ints (&sums)[kGroups][kTokens],
                            const Then& then) {
   constexpr auto kGoOn = [](int) {};
   if constexpr (kPart == -1) {  // the two nibbles of a line one after the other
@@ -145,6 +145,12 @@ PRONK_INLINE float token_scale_of(const TileInput& in, int64_t at, int t) {
   return kLow ? scale * kLowUnit : scale;
 }
 
+// Values of a block's tokens that stand one after the other.
+struct NeighbourValues {
+  const int8_t* first;
+  PRONK_INLINE const int8_t* of_token(int t) const { return first + t * kActivationBlock; }
+};
+
 // What is multiplied with a block's weights: all tokens of the tile, as they stand.
 template <class F>
 struct AllTokens {
@@ -157,8 +163,8 @@ struct AllTokens {
     return offset_of<F, kLow, kPart>(in, at, t);
   }
   template <bool kLow>
-  PRONK_INLINE const int8_t* plane(const TileInput& in, int64_t at) const {
-    return in.plane(kLow, at);
+  PRONK_INLINE NeighbourValues values(const TileInput& in, int64_t at) const {
+    return {in.plane(kLow, at)};
   }
 };
 
@@ -187,7 +193,7 @@ PRONK_INLINE void integer_sums(const Weights& w, const Scales& s, const TileInpu
     PRONK_UNROLL
     for (int g = 0; g < kGroups; ++g) sums[g][t] = start;
   }
-  add_part<F, kPart>(w, s.template plane<kLow>(in, at), sums, then);
+  add_part<F, kPart>(w, s.template values<kLow>(in, at), sums, then);
 }
 
 // One block of 32 columns into the outputs, where it has one scale. Each token is folded as soon as
