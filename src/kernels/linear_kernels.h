@@ -22,8 +22,9 @@ inline constexpr int kBlockSums = 3;
 // 127. In a block that does not stand out in its row low is all zeros; in one that does, both
 // together have about 16 bits. A block with a NaN or an infinity has a NaN scale and zeros.
 //
-// Which blocks of a row stand out: those whose scale² is over 4 times the row's mean
+// Which blocks of a row stand out: those whose scale² is over kStandsOut times the row's mean
 // scale² (kFast), or all of them (kHigh). Depends on nothing but the row.
+inline constexpr double kStandsOut = 3.5;
 enum class SecondPlane : uint8_t { kFast, kHigh };
 
 // What a weight type wants to be multiplied with.

@@ -29,7 +29,7 @@ struct Thresholds {
   void set(int t, const double (&squares)[kSums], int64_t num_blocks) {
     double all = 0;
     for (const double s : squares) all += s;
-    of[t] = 4 * all / static_cast<double>(num_blocks);
+    of[t] = kStandsOut * all / static_cast<double>(num_blocks);
   }
 };
 

@@ -239,13 +239,18 @@ TEST(Quantize, TheSameBitsOnEveryTable) {
   }
 }
 
-TEST(Quantize, BlocksOverTwiceTheRootMeanSquareScaleStandOut) {
-  std::vector<float> x(32 * 16, 1.0f);
-  for (int i = 0; i < 32; ++i) x[static_cast<std::size_t>(32 * 3 + i)] = 4.0f;
-  for (const KernelTable* table : usable_tables()) {
-    const OwnedActivations a(table->linear, x.data(), 1, 512, SecondPlane::kFast);
-    for (int b = 0; b < 16; ++b)
-      EXPECT_EQ(a.stands_out[static_cast<std::size_t>(b)], b == 3) << table->name;
+TEST(Quantize, BlocksWhoseSquareIsFarOverTheMeanStandOut) {
+  for (const float value : {2.0f, 2.1f}) {
+    std::vector<float> x(32 * 16, 1.0f);
+    for (int i = 0; i < 32; ++i) x[static_cast<std::size_t>(32 * 3 + i)] = value;
+    const double mean = (15 + double{value} * value) / 16;
+    const bool is_far = double{value} * value > kStandsOut * mean;
+    EXPECT_EQ(is_far, value > 2.0f);
+    for (const KernelTable* table : usable_tables()) {
+      const OwnedActivations a(table->linear, x.data(), 1, 512, SecondPlane::kFast);
+      for (int b = 0; b < 16; ++b)
+        EXPECT_EQ(a.stands_out[static_cast<std::size_t>(b)], b == 3 && is_far) << table->name;
+    }
   }
 }
 
