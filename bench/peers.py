@@ -119,8 +119,10 @@ def measure_openvino(path, prompt, generate, threads, batch, kv):
     import numpy
     import openvino
 
+    vocabulary = len(pipeline.get_tokenizer().get_vocab())
+
     def tokens(count):
-        ids = numpy.random.default_rng(count).integers(1000, 40000, (1, count))
+        ids = numpy.random.default_rng(count).integers(vocabulary // 10, vocabulary * 9 // 10, (1, count))
         return api.TokenizedInputs(openvino.Tensor(ids), openvino.Tensor(numpy.ones_like(ids)))
 
     pipeline.generate(tokens(min(prompt, 2000) + 1), config(generate))  # the first run is slow

@@ -31,10 +31,10 @@ struct ReadAs<F, true> {
   using Format = AsBytes<F>;
 };
 
-// Whether weights are unpacked first: those put together of two fields of lines. Weights that are
-// one field each (kBits up to 4, bytes) are as fast unpacked on the way.
+// Whether weights are unpacked first. Those that are one field of a line are as fast unpacked on
+// the way.
 template <class F>
-constexpr bool kUnpacks = F::kBits == 3 || F::kBits == 5 || F::kBits == 6;
+constexpr bool kUnpacks = F::kTwoFields;
 // Blocks whose scales stay in the L1 and L2 caches, or whose weights stay in the L1 cache.
 template <class F>
 constexpr int kSpanBlocks = kUnpacks<F> ? kChunkBytes / (kActivationBlock * kPanelRows) : 128;
