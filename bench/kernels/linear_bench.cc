@@ -5,6 +5,7 @@
 //   tile/TYPE/STANDING_OUT   96 tokens x [128 rows, 4096 columns]; percent of blocks that stand out
 //   prompt/TYPE              256 tokens of a prompt x [512 rows, 4096 columns], where a table has
 //   kernels for that
+//   near/TYPE/TOKENS         two panels in the L2 cache, few tokens: what is left without memory
 //   stream/TYPE/TOKENS       weights far larger than the caches, few tokens: the decoding of a
 //   batch
 #include <benchmark/benchmark.h>
@@ -184,10 +185,12 @@ int register_all() {
     for (int percent : {0, 6, 100})
       benchmark::RegisterBenchmark(("tile/" + name + "/" + std::to_string(percent)).c_str(), sweep,
                                    type, 4, 96, percent);
-    for (int tokens : {1, 2, 4, 8, 32})
-      benchmark::RegisterBenchmark(
-          ("stream/" + name + "/" + std::to_string(tokens)).c_str(), sweep, type,
-          static_cast<int>((192ll << 20) / panel_bytes(type, kColumns)), tokens, 6);
+    const int num_panels = static_cast<int>((192ll << 20) / panel_bytes(type, kColumns));
+    for (int tokens : {1, 2, 4, 8, 12, 32}) {
+      const std::string which = name + "/" + std::to_string(tokens);
+      benchmark::RegisterBenchmark(("near/" + which).c_str(), sweep, type, 2, tokens, 6);
+      benchmark::RegisterBenchmark(("stream/" + which).c_str(), sweep, type, num_panels, tokens, 6);
+    }
     if (table().linear.multiply_bf16[static_cast<std::size_t>(i)])
       benchmark::RegisterBenchmark(("prompt/" + name).c_str(), prompt, type, 16, 256);
     benchmark::RegisterBenchmark(("pack/" + name).c_str(), pack, type);

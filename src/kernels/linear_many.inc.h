@@ -1,11 +1,10 @@
-// The integer tile for many tokens: what linear_tile.inc.h computes, bit for bit, with less to do
-// for each tile. A panel's scales, and the weights of some formats, are unpacked once for all
-// tokens, and the blocks that stand out are taken from a list: the products of the first plane ask
-// nothing of a block.
+// The integer tile for more tokens than kTokensPerTile: what linear_tile.inc.h computes, bit for
+// bit, with less to do for each tile. A panel's scales, and the weights of some formats, are
+// unpacked once for all tokens, and the blocks that stand out are taken from a list: the products
+// of the first plane ask nothing of a block.
 namespace pronk::kernels::PRONK_ISA {
 namespace {
 
-constexpr int kLeastManyTokens = 7;
 constexpr int kManyTokens = 6;       // that are computed together
 constexpr int kMostTileTokens = 12;  // of the activations' tiles
 constexpr int kMostTiles = 16;       // that share what is unpacked
@@ -323,7 +322,7 @@ template <class F>
 void multiply_panel_many(const void* data, const Activations& all, int num_rows, float* y,
                          int64_t y_stride) {
   static_assert(kGroupsPerTile * 16 == kPanelRows);
-  if (all.num_rows < kLeastManyTokens) return multiply_panel<F>(data, all, num_rows, y, y_stride);
+  if (all.num_rows <= kTokensPerTile) return multiply_panel<F>(data, all, num_rows, y, y_stride);
   const int num_blocks = all.num_blocks();
   const int64_t panel_bytes = num_blocks / F::kSubBlocks * int64_t{F::kBytes};
   const auto* panel = static_cast<const uint8_t*>(data);

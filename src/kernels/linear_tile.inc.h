@@ -69,6 +69,10 @@ constexpr int kPrefetchNear = 0;
 constexpr int64_t kPrefetchBytes = 3072;
 constexpr int kPrefetchNear = 2;
 #endif
+// With more to do for each line, a tile stands still for one that is late.
+constexpr int64_t prefetch_bytes(int tokens) {
+  return tokens > 4 ? kPrefetchBytes * 4 / 3 : kPrefetchBytes;
+}
 
 template <int kBytes>
 PRONK_INLINE void prefetch(const uint8_t* p) {
@@ -235,9 +239,7 @@ PRONK_INLINE void fold_halves(const Weights& w, const Scales& s, const TileInput
   });
   [[maybe_unused]] const float* x[2] = {in.sums(in.scaled_sums, at, 0),
                                         in.sums(in.scaled_sums, at, 1)};
-  integer_sums<F, kLow, 1>(w, s, in, at, sums, [](int) {});
-  PRONK_UNROLL
-  for (int t = 0; t < kTokens; ++t) {
+  const auto fold = [&](int t) PRONK_INLINE_LAMBDA {
     const Floats token_scale = broadcast(s.template token_scale<kLow>(in, at, t));
     PRONK_UNROLL
     for (int g = 0; g < kGroups; ++g) {
@@ -249,6 +251,14 @@ PRONK_INLINE void fold_halves(const Weights& w, const Scales& s, const TileInput
       }
       out[t][g] = f;
     }
+  };
+  // Where weights wait in the L1 cache, this order is slower (kernels.md).
+  if constexpr (Weights::kAsks) {
+    integer_sums<F, kLow, 1>(w, s, in, at, sums, fold);
+  } else {
+    integer_sums<F, kLow, 1>(w, s, in, at, sums, [](int) {});
+    PRONK_UNROLL
+    for (int t = 0; t < kTokens; ++t) fold(t);
   }
 }
 
@@ -294,7 +304,7 @@ void multiply_tile(const uint8_t* panel, int first_group, const TileInput& in, i
     for (int t = 0; t < kTokens; ++t) out[t][g] = low[t][g] = zero_floats();
   }
   const int num_blocks = static_cast<int>(in.num_blocks);
-  const int64_t ahead = first_group == 0 ? kPrefetchBytes : 0;  // once for all groups
+  const int64_t ahead = first_group == 0 ? prefetch_bytes(kTokens) : 0;  // once for all groups
   int64_t at = 0;
   for (int b = 0; b < num_blocks; b += F::kSubBlocks, panel += F::kBytes) {
     PackedScales<F, kGroups> s(panel, first_group);
