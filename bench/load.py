@@ -5,8 +5,9 @@
 
 Every try is a process of its own, in turns, files in the page cache. Before each, another process takes 1.25 times the file's size of memory
 and ends: where the machine is a virtual one, its host may have taken back what nobody used, and takes long to give it again. pronk's
-seconds are those of the whole process; llama.cpp's begin when Python has imported everything, and its memory is what it took beyond that.
-Run it with the Python of build/peers (`./test --peers` makes it). llama.cpp is asked for the GGUF files alone.
+seconds begin with its process and end with the first byte of text; llama.cpp's begin when Python has imported everything and end with
+the likeliest token, and its memory is what it took beyond the imports. Run it with the Python of build/peers (`./test --peers` makes it).
+llama.cpp is asked for the GGUF files alone.
 """
 import argparse
 import json
@@ -24,11 +25,14 @@ PROMPT = "one two three four five six seven eight nine ten one two three four fi
 def try_pronk(pronk, path, threads):
     started = time.perf_counter()
     process = subprocess.Popen([pronk, "run", path, "--raw", "-p", PROMPT, "-n", "1", "-c", "512", "-t", str(threads), "--quiet"],
-                               stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+    first = process.stdout.read(1)
+    seconds = time.perf_counter() - started
+    process.stdout.read()
     _, status, usage = os.wait4(process.pid, 0)
-    if status != 0:
+    if status != 0 or not first:
         sys.exit(f"pronk failed on {path}")
-    return time.perf_counter() - started, usage.ru_maxrss * 1024
+    return seconds, usage.ru_maxrss * 1024
 
 
 def take_memory(size):
