@@ -60,14 +60,13 @@ struct Input {
   Values<float> scales;
   Values<std::int32_t> negated_high, negated_low;
   Values<float> scaled_sums;
-  Values<std::uint8_t> stands_out;
-  Values<std::uint32_t> standing_out;
+  Values<std::uint16_t> stands_out;
   Values<std::uint16_t> bf16;
   Activations view;
 };
 
 void quantize(const Input& in, SecondPlane rule) {
-  const std::int64_t tile = std::int64_t{in.view.tile_tokens} * kColumns;
+  const std::int64_t tile = std::int64_t{kTileTokens} * kColumns;
   for (int i = 0; i < in.view.num_tiles(); ++i)
     table().linear.quantize_tile(in.f32.data() + i * tile, rule, in.view.tile(i));
 }
@@ -81,13 +80,11 @@ Input input(int tokens, int percent_standing_out) {
            Values<std::int32_t>(n / 32 * kBlockSums),
            Values<std::int32_t>(n / 32 * kBlockSums),
            Values<float>(n / 32 * kBlockSums),
-           Values<std::uint8_t>(n / 32),
-           Values<std::uint32_t>(n / 32 + static_cast<std::size_t>(tokens)),
+           Values<std::uint16_t>(n / 32),
            Values<std::uint16_t>(n),
            {}};
   in.view = {.num_rows = tokens,
              .columns = kColumns,
-             .tile_tokens = table().linear.tile_tokens,
              .high = in.high.data(),
              .low = in.low.data(),
              .scales = in.scales.data(),
@@ -95,7 +92,6 @@ Input input(int tokens, int percent_standing_out) {
              .negated_low = in.negated_low.data(),
              .scaled_sums = in.scaled_sums.data(),
              .stands_out = in.stands_out.data(),
-             .standing_out = in.standing_out.data(),
              .bf16 = in.bf16.data(),
              .f32 = in.f32.data()};
   std::mt19937 rng(2);

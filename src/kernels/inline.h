@@ -1,6 +1,6 @@
 // Words for the *.inc.h files: always inline, and unroll a short loop whole, so that arrays of
-// registers stay registers; never inline. The scalar file has no such registers, and would only
-// grow.
+// registers stay registers; leave a loop as it is; never inline. The scalar file has no such
+// registers, and would only grow.
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
@@ -8,7 +8,6 @@
 
 #if !defined(__AVX2__)
 #define PRONK_INLINE inline
-#define PRONK_INLINE_LAMBDA
 #define PRONK_UNROLL
 #elif defined(__clang__)
 #define PRONK_INLINE inline __attribute__((always_inline))
@@ -17,7 +16,9 @@
 #define PRONK_INLINE inline __attribute__((always_inline))
 #define PRONK_UNROLL _Pragma("GCC unroll 16")
 #endif
-#if defined(__AVX2__)
-#define PRONK_INLINE_LAMBDA __attribute__((always_inline))
+#if defined(__clang__)
+#define PRONK_NO_UNROLL _Pragma("nounroll")
+#else
+#define PRONK_NO_UNROLL _Pragma("GCC unroll 1")
 #endif
 #define PRONK_APART __attribute__((noinline))

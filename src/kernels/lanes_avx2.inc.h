@@ -13,11 +13,12 @@ using Word = __m256i;
 
 constexpr int kGroupsPerTile = 1;  // 16 registers
 #if defined(__AVXVNNI__)
-constexpr int kTokensPerTile = 3;
+constexpr int kTokensPerFloatTile = 3;
 #else
-constexpr int kTokensPerTile = 2;
+constexpr int kTokensPerFloatTile = 2;
 #endif
-constexpr int kTokensPerFloatTile = kTokensPerTile;
+constexpr int kFewTokens = 4;
+constexpr int kTilesTogether = 4;
 
 PRONK_INLINE __m256i load_256(const void* p) {
   return _mm256_loadu_si256(static_cast<const __m256i*>(p));

@@ -9,7 +9,8 @@ using Floats = __m512;  // 16 x float
 using Word = __m512i;   // 4 activations of one token, in every lane
 
 constexpr int kGroupsPerTile = 2;        // 16-row groups computed together
-constexpr int kTokensPerTile = 12;       // 24 sums; outputs in memory from 7 on
+constexpr int kFewTokens = 12;           // at most: to each number its own code
+constexpr int kTilesTogether = 4;        // of any number of tokens
 constexpr int kTokensPerFloatTile = 12;  // 24 outputs
 
 PRONK_INLINE Line load_line(const uint8_t* p) { return _mm512_loadu_si512(p); }

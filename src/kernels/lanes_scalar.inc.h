@@ -16,8 +16,9 @@ struct Word {
 };
 
 constexpr int kGroupsPerTile = 1;
-constexpr int kTokensPerTile = 2;
-constexpr int kTokensPerFloatTile = kTokensPerTile;
+constexpr int kFewTokens = 1;
+constexpr int kTilesTogether = 4;
+constexpr int kTokensPerFloatTile = 2;
 
 template <class Out, class F>
 PRONK_INLINE Out each_lane(F f) {

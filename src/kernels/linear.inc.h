@@ -4,9 +4,6 @@
 #include "kernels/linear_probe.inc.h"
 #include "kernels/linear_quantize.inc.h"
 #include "kernels/linear_tile.inc.h"
-#if defined(__AVX512F__)
-#include "kernels/linear_many.inc.h"
-#endif
 #if defined(PRONK_AMX)
 // clang-format off
 #include "kernels/amx.inc.h"
@@ -40,20 +37,13 @@ template <class F>
 constexpr auto kMultiplyPrompt = clean<multiply_bf16_amx<F>>;
 constexpr int kPromptPanels = kRunPanels;
 constexpr auto kProbeInt8 = clean<probe_tiles<true>>, kProbeBF16 = clean<probe_tiles<false>>;
-constexpr int kTile = kTileTokens;
-#else
-#if defined(__AVX512F__)
-template <class F>
-constexpr auto kMultiply = clean<multiply_panel_many<F>>;
 #else
 template <class F>
 constexpr auto kMultiply = clean<multiply_panel<F>>;
-#endif
 template <class F>
 constexpr decltype(nullptr) kMultiplyPrompt = nullptr;
 constexpr int kPromptPanels = 0;
 constexpr auto kProbeInt8 = clean<probe_int8>, kProbeBF16 = clean<probe_bf16>;
-constexpr int kTile = 12;  // a multiple of what any kernel takes at once: 1, 2, 3, 4, 6, 12
 #endif
 
 // In the order of DType.
@@ -62,7 +52,6 @@ constexpr LinearKernels kLinear{
     clean<round_row>,
     {kFloat, kFloat, kForBF16, kFloat, kI8, kI8, kI8, kI8, kI8, kI8, kI8, kI8, kI8, kI8, kI8, kI8,
      kI8},
-    kTile,
     {clean<multiply_panel_f32<F32>>, clean<multiply_panel_f32<F16>>, kMultiplyBF16,
      clean<multiply_panel_f32<F8E4M3>>, kMultiply<Q4_0>, kMultiply<Q4_1>, kMultiply<Q5_0>,
      kMultiply<Q5_1>, kMultiply<Q8_0>, kMultiply<Q2_K>, kMultiply<Q3_K>, kMultiply<Q4_K>,

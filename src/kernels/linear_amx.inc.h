@@ -6,7 +6,8 @@
 namespace pronk::kernels::PRONK_ISA {
 namespace {
 
-constexpr int kTileTokens = kTileRows, kGroups = kPanelRows / kTileRows;
+constexpr int kGroups = kPanelRows / kTileRows;
+static_assert(kTileTokens == kTileRows);
 constexpr int kChunkColumns = 256, kChunkBlocks = kChunkColumns / kActivationBlock;
 
 // Columns that are folded together: 32, or 16 where these have a scale of their own.
@@ -90,11 +91,7 @@ struct AmxInput {
     return tile.scaled_sums + place(block) + int64_t{which} * tile.num_blocks() * tile.num_rows;
   }
   // Bit t: token t stands out in the block.
-  uint32_t standing_out(int block) const {
-    const auto all = static_cast<__mmask16>((1u << num_tokens()) - 1);
-    const __m128i flags = _mm_maskz_loadu_epi8(all, tile.stands_out + place(block));
-    return _mm_test_epi8_mask(flags, flags);
-  }
+  uint32_t standing_out(int block) const { return tile.stands_out[first_block + block]; }
 };
 
 // What is unpacked next, asked for a few lines at a time: all at once, the core would wait.
@@ -320,7 +317,7 @@ template <class F>
 void multiply_panel_amx(const void* panel, const Activations& x, int num_rows, float* y,
                         int64_t y_stride) {
   constexpr int kLeastTokens = 12;
-  if (x.num_rows < kLeastTokens) return multiply_panel_many<F>(panel, x, num_rows, y, y_stride);
+  if (x.num_rows < kLeastTokens) return multiply_panel<F>(panel, x, num_rows, y, y_stride);
   for (int i = 0; i < x.num_tiles(); i += kMostAmxTiles) {
     const Activations some = x.tiles(i, kMostAmxTiles);
     multiply_tiles_amx<F>(static_cast<const uint8_t*>(panel), some, num_rows, y, y_stride);

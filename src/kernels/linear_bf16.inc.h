@@ -4,7 +4,7 @@ namespace pronk::kernels::PRONK_ISA {
 namespace {
 
 constexpr int kBlockPairs = kActivationBlock / 2;
-constexpr int kTokensPerTileBF16 = 12;  // 2 groups x 12 accumulators, 2 weights, 1 activation
+constexpr int kMostTokensBF16 = 12;  // 2 groups x 12 accumulators, 2 weights, 1 activation
 
 // Tokens from x on; x_stride: uint16_t from one block of 32 columns to the next.
 struct BF16Input {
@@ -53,16 +53,16 @@ void multiply_tokens_bf16(const uint8_t* panel, const BF16Input& in, int num_tok
 // LinearKernels::multiply_panel of BF16 with bf16 activations.
 void multiply_panel_bf16(const void* panel, const Activations& all, int num_rows, float* y,
                          int64_t y_stride) {
-  constexpr int kTokens = kTokensPerTileBF16;
   for (int i = 0; i < all.num_tiles(); ++i) {
     const Activations x = all.tile(i);
     BF16Input in{x.bf16, static_cast<int64_t>(x.num_rows) * kActivationBlock, (x.columns + 1) / 2};
-    for (int t = 0; t < x.num_rows; t += kTokens) {
-      const int num_tokens = x.num_rows - t < kTokens ? x.num_rows - t : kTokens;
-      multiply_tokens_bf16<kTokens>(static_cast<const uint8_t*>(panel), in, num_tokens, num_rows, y,
-                                    y_stride);
+    const int each = x.num_rows <= kMostTokensBF16 ? x.num_rows : (x.num_rows + 1) / 2;
+    for (int t = 0; t < x.num_rows; t += each) {
+      const int num_tokens = x.num_rows - t < each ? x.num_rows - t : each;
+      multiply_tokens_bf16<kMostTokensBF16>(static_cast<const uint8_t*>(panel), in, num_tokens,
+                                            num_rows, y, y_stride);
       y += num_tokens * y_stride;
-      in.x += kTokens * kActivationBlock;
+      in.x += each * kActivationBlock;
     }
   }
 }

@@ -33,7 +33,6 @@ struct Layout {
   static constexpr int kSubBytes = 2 * kWords * 64;
   static constexpr int kBytes = 64 * kHeads + 2 * kScaleWords * 64 + kSubBlocks * kSubBytes;
   static constexpr bool kNibbles = false;
-  static constexpr bool kTwoFields = kWords == 3 || kWords == 5 || kWords == 6;
 
   static PRONK_INLINE Floats head(const uint8_t* block, int i, int group) {
     return load_halfs(block + 64 * i + 32 * group);
@@ -50,7 +49,6 @@ struct Layout {
 //   kBits                bits of the unsigned weights that weights<j> gives
 //   kOffsetShift         weights stand for themselves − 2^kOffsetShift; -1: for themselves
 //   kNibbles             whether the weights are what nibble lines say, nothing more
-//   kTwoFields           whether a weight is put together of two kinds of lines
 //   kScales              scales in 32 columns, 1 or 2
 //   kHasMin              whether w = scale · q + min rather than scale · q
 //   Head                 what is read once a block: a group's scales
@@ -143,7 +141,7 @@ struct IQ4_NL : Simple<4> {
 
 struct MXFP4 {  // its head is 32 bytes: e of each row
   static constexpr int kBits = 5, kOffsetShift = 4, kScales = 1, kSubBlocks = 1, kBytes = 544;
-  static constexpr bool kHasMin = false, kNibbles = false, kTwoFields = false;
+  static constexpr bool kHasMin = false, kNibbles = false;
   using Head = OneScale;
   static PRONK_INLINE Head read_head(const uint8_t* block, int group) {
     // 2^(e − 128): e 0 and 1 are subnormal, above them e − 1 is the exponent field.

@@ -13,7 +13,11 @@ namespace pronk::kernels {
 
 inline constexpr int kPanelRows = 32;
 inline constexpr int kActivationBlock = 32;  // columns that share one activation scale
-inline constexpr int kNumWeightTypes = 17;   // DType's values, in its order
+// Tokens whose activations stand together, block by block: what is read at once is one stream,
+// whose lines do not fall on each other in a cache as those of rows do whose length is a power of
+// two.
+inline constexpr int kTileTokens = 16;
+inline constexpr int kNumWeightTypes = 17;  // DType's values, in its order
 
 // What is kept of the sum of a block's columns 0-15, of columns 16-31, and of all 32.
 inline constexpr int kBlockSums = 3;
@@ -34,11 +38,7 @@ enum class ActivationKind : uint8_t { kInt8, kBF16, kF32 };
 struct Activations {
   int num_rows = 0;
   int columns = 0;
-  // Tokens whose blocks stand together (LinearKernels::tile_tokens): a kernel that takes them at
-  // once reads one stream, whose lines do not fall on each other in a cache as those of rows do
-  // whose length is a power of two.
-  int tile_tokens = 0;
-  // Tiles of n = tile_tokens, the last one of those that are left, one after the other; in each:
+  // Tiles of n = kTileTokens, the last one of those that are left, one after the other; in each:
   // kInt8: columns is a multiple of 32.
   int8_t* high = nullptr;           // [columns / 32, n, 32]
   int8_t* low = nullptr;            // [columns / 32, n, 32]
@@ -46,30 +46,27 @@ struct Activations {
   int32_t* negated_high = nullptr;  // [kBlockSums, columns / 32, n]: −Σ high
   int32_t* negated_low = nullptr;   // [kBlockSums, columns / 32, n]: −Σ low
   float* scaled_sums = nullptr;     // [kBlockSums, columns / 32, n]: scale · Σ (high + low / 254)
-  uint8_t* stands_out = nullptr;    // [columns / 32, n]: whether low is more than zeros
-  uint32_t* standing_out = nullptr;  // [1 + columns / 32 · n]: how many blocks do so, then each
-                                     // one's 16 · number + token, in this order
+  uint16_t* stands_out = nullptr;   // [columns / 32]: bit t: token t's low is more than zeros
   // kBF16: [columns / 32, n, 32], the last block filled up with zeros.
   uint16_t* bf16 = nullptr;
   // kF32: [T, columns]
   const float* f32 = nullptr;
 
   int num_blocks() const { return (columns + kActivationBlock - 1) / kActivationBlock; }
-  int num_tiles() const { return (num_rows + tile_tokens - 1) / tile_tokens; }
+  int num_tiles() const { return (num_rows + kTileTokens - 1) / kTileTokens; }
   // Some tiles as activations of their own: `count` from tile i on, or as many as there are.
   Activations tiles(int i, int count) const {
-    const int first = i * tile_tokens, left = num_rows - first;
+    const int first = i * kTileTokens, left = num_rows - first;
     const int64_t block = static_cast<int64_t>(first) * num_blocks();
     Activations out = *this;
-    out.num_rows = left < count * tile_tokens ? left : count * tile_tokens;
+    out.num_rows = left < count * kTileTokens ? left : count * kTileTokens;
     if (high) out.high += block * kActivationBlock;
     if (low) out.low += block * kActivationBlock;
     if (scales) out.scales += block;
     if (negated_high) out.negated_high += block * kBlockSums;
     if (negated_low) out.negated_low += block * kBlockSums;
     if (scaled_sums) out.scaled_sums += block * kBlockSums;
-    if (stands_out) out.stands_out += block;
-    if (standing_out) out.standing_out += block + i;
+    if (stands_out) out.stands_out += int64_t{i} * num_blocks();
     if (bf16) out.bf16 += block * kActivationBlock;
     if (f32) out.f32 += static_cast<int64_t>(first) * columns;
     return out;
@@ -96,14 +93,13 @@ struct Panels {
 };
 
 struct LinearKernels {
-  // Fills high to standing_out of one tile from x[num_rows, columns], columns a multiple of 32.
+  // Fills high to stands_out of one tile from x[num_rows, columns], columns a multiple of 32.
   void (*quantize_tile)(const float* x, SecondPlane rule, const Activations& out);
 
   // Fills row t of bf16 from x[columns]: round to nearest, ties to even; NaN stays NaN.
   void (*round_row)(const float* x, const Activations& out, int t);
 
   ActivationKind activation_kind[kNumWeightTypes];
-  int tile_tokens;  // of the activations that these kernels read and write
 
   // y[t · y_stride + r] = Σ_k x[t, k] · W[r, k] for the first num_rows (1-32) rows of a packed
   // panel and all t. One thread; nothing but y is written.

@@ -5,7 +5,6 @@ namespace pronk::kernels::PRONK_ISA {
 namespace {
 
 constexpr int kBlock = kActivationBlock;
-constexpr int kMostTokens = 16;  // of any table
 
 PRONK_INLINE int32_t bits_of(float x) {
   int32_t bits;
@@ -24,7 +23,7 @@ constexpr int kSums = 16;                  // of a row's squares: block b adds t
 
 // What a row's scale² must be above for its block to stand out.
 struct Thresholds {
-  double of[kMostTokens];
+  double of[kTileTokens];
 
   void set(int t, const double (&squares)[kSums], int64_t num_blocks) {
     double all = 0;
@@ -126,9 +125,9 @@ struct HalfSums {
 PRONK_INLINE HalfSums half_sums(const int8_t* values, int num_tokens) {
   // Distances from -128, eight values at a time, in 8 quads: half h of token 2 i + j is the sum of
   // quads 4 j + 2 h and the next one of quads[i].
-  Ints quads[kMostTokens / 2];
+  Ints quads[kTileTokens / 2];
   PRONK_UNROLL
-  for (int i = 0; i < kMostTokens / 2; ++i) {
+  for (int i = 0; i < kTileTokens / 2; ++i) {
     const __mmask16 lanes = first_lanes(8 * (num_tokens - 2 * i));
     const Ints x = _mm512_maskz_loadu_epi32(lanes, values + 2 * i * kBlock);
     quads[i] = _mm512_sad_epu8(_mm512_xor_si512(x, _mm512_set1_epi8(-128)), zero_ints());
@@ -202,8 +201,6 @@ PRONK_INLINE unsigned finish_block(const float* x, int64_t b, SecondPlane rule,
   save(0, high.of[0], rest.of[0]);
   save(1, high.of[1], rest.of[1]);
   save(2, add(high.of[0], high.of[1]), add(rest.of[0], rest.of[1]));
-  const __m128i flags = _mm_maskz_set1_epi8(stands_out, 1);
-  _mm_mask_storeu_epi8(out.stands_out + at, first_lanes(n), flags);
   return standing_out;
 }
 
@@ -291,7 +288,6 @@ PRONK_INLINE unsigned finish_block(const float* x, int64_t b, SecondPlane rule,
     else
       memset(low, 0, kBlock);
     sum_block(out, b, t, scale, out_here);
-    out.stands_out[at] = out_here;
     standing_out |= static_cast<unsigned>(out_here) << t;
   }
   return standing_out;
@@ -304,13 +300,8 @@ void quantize_tile(const float* x, SecondPlane rule, const Activations& out) {
   Thresholds thresholds = {};
   for (int t = 0; t < out.num_rows; ++t)
     quantize_high(x + static_cast<int64_t>(t) * out.columns, out, t, thresholds);
-  uint32_t count = 0;
-  for (int b = 0; b < out.num_blocks(); ++b) {
-    unsigned left = finish_block(x, b, rule, thresholds, out);
-    for (; left != 0; left &= left - 1)
-      out.standing_out[++count] = static_cast<uint32_t>(16 * b + __builtin_ctz(left));
-  }
-  out.standing_out[0] = count;
+  for (int b = 0; b < out.num_blocks(); ++b)
+    out.stands_out[b] = static_cast<uint16_t>(finish_block(x, b, rule, thresholds, out));
 }
 
 PRONK_INLINE uint16_t rounded_to_bf16(float x) {
@@ -322,8 +313,8 @@ PRONK_INLINE uint16_t rounded_to_bf16(float x) {
 
 // LinearKernels::round_row.
 void round_row(const float* x, const Activations& all, int t) {
-  const Activations out = all.tile(t / all.tile_tokens);
-  uint16_t* to = out.bf16 + t % all.tile_tokens * kBlock;
+  const Activations out = all.tile(t / kTileTokens);
+  uint16_t* to = out.bf16 + t % kTileTokens * kBlock;
   int k = 0;
   for (; k + kBlock <= out.columns; k += kBlock, to += out.num_rows * int64_t{kBlock})
     for (int i = 0; i < kBlock; ++i) to[i] = rounded_to_bf16(x[k + i]);

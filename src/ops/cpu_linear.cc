@@ -13,17 +13,16 @@ const StepMemory::Prepared& CpuOps::prepare(Tensor x, const Linear& w) {
   const auto i = static_cast<std::size_t>(w.packed_type.value_or(DType::kF32));
   StepMemory::Prepared& p =
       memory_.prepare(x, k.activation_kind[i], k.multiply_bf16[i] ? num_prompt_rows_ : 0);
-  p.prompts.tile_tokens = p.others.tile_tokens = k.tile_tokens;
   if (!p.fresh || p.others.f32) return p;
   // A tile to a thread: its tokens share cache lines.
   const auto tile = [&](int item, int) {
     const int of_prompts = p.prompts.num_tiles();
     const bool is_prompt = item < of_prompts;
     const kernels::Activations& a = is_prompt ? p.prompts : p.others;
-    const int in_a = is_prompt ? item : item - of_prompts, first = in_a * a.tile_tokens;
+    const int in_a = is_prompt ? item : item - of_prompts, first = in_a * kernels::kTileTokens;
     const int row = is_prompt ? first : p.prompts.num_rows + first;
     if (!a.bf16) return k.quantize_tile(x.row(row), rule_, a.tile(in_a));
-    for (int t = first; t < std::min(a.num_rows, first + a.tile_tokens); ++t)
+    for (int t = first; t < std::min(a.num_rows, first + kernels::kTileTokens); ++t)
       k.round_row(x.row(row + t - first), a, t);
   };
   pool_.run(p.prompts.num_tiles() + p.others.num_tiles(), std::ref(tile));

@@ -64,7 +64,7 @@ void multiply_panels(const LinearKernels& k, const Linear& w, int first, int end
     for (int p = 0; p < end - first; ++p)
       k.multiply_panel[type](panels + p * w.panel_bytes(), x.tiles(t, tiles),
                              std::min(kPanelRows, num_rows - p * kPanelRows),
-                             y + std::int64_t{t} * x.tile_tokens * y_stride + p * kPanelRows,
+                             y + std::int64_t{t} * kernels::kTileTokens * y_stride + p * kPanelRows,
                              y_stride);
 }
 
@@ -101,7 +101,7 @@ Product::Product(const LinearKernels& k, const Linear& w, const StepMemory::Prep
   // What packs panels on its way does so once.
   if (w.packed_type && use_ == PanelSource::Use::kPacked) {
     const int most = most_block_tokens(at_once(k, *w.packed_type, blocks_of_));
-    block_tiles_ = rounded_up(num_tiles, rounded_up(num_tiles, most / blocks_of_.tile_tokens));
+    block_tiles_ = rounded_up(num_tiles, rounded_up(num_tiles, most / kernels::kTileTokens));
   }
   num_blocks_ = rounded_up(num_tiles, block_tiles_);
 }
@@ -119,7 +119,7 @@ Portion Product::portion(int i) const {
           column,
           std::min(end * kPanelRows, w_.rows) - column,
           block,
-          block * block_tiles_ * blocks_of_.tile_tokens,
+          block * block_tiles_ * kernels::kTileTokens,
           of_block(block).num_rows + rest_of(block).num_rows};
 }
 

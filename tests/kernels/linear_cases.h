@@ -106,8 +106,7 @@ struct OwnedActivations {
   std::vector<float> scales;
   std::vector<std::int32_t> negated_high, negated_low;
   std::vector<float> scaled_sums;
-  std::vector<std::uint8_t> stands_out;
-  std::vector<std::uint32_t> standing_out;
+  std::vector<std::uint16_t> stands_out;
   std::vector<std::uint16_t> bf16;
   Activations view;
 
@@ -121,28 +120,24 @@ struct OwnedActivations {
     negated_high.resize(n / 32 * kBlockSums);
     negated_low.resize(n / 32 * kBlockSums);
     scaled_sums.resize(n / 32 * kBlockSums);
-    stands_out.resize(n / 32);
-    standing_out.resize(n / 32 + static_cast<std::size_t>(tokens));
     bf16.resize(static_cast<std::size_t>(tokens * (columns + 31) / 32 * 32 + 32 * tokens));
     view = {.num_rows = tokens,
             .columns = columns,
-            .tile_tokens = k.tile_tokens,
             .high = high.data(),
             .low = low.data(),
             .scales = scales.data(),
             .negated_high = negated_high.data(),
             .negated_low = negated_low.data(),
             .scaled_sums = scaled_sums.data(),
-            .stands_out = stands_out.data(),
-            .standing_out = standing_out.data(),
             .bf16 = bf16.data(),
             .f32 = values.data()};
+    stands_out.resize(static_cast<std::size_t>(view.num_tiles() * view.num_blocks()));
+    view.stands_out = stands_out.data();
     for (int t = 0; t < tokens; ++t)
       k.round_row(x + static_cast<std::int64_t>(t) * columns, view, t);
     if (columns % 32 != 0) return;
     for (int i = 0; i < view.num_tiles(); ++i)
-      k.quantize_tile(x + static_cast<std::int64_t>(i) * view.tile_tokens * columns, rule,
-                      view.tile(i));
+      k.quantize_tile(x + static_cast<std::int64_t>(i) * kTileTokens * columns, rule, view.tile(i));
   }
 
   // What the kernel multiplies with, as numbers: for integers the sum of both planes' parts.
@@ -153,7 +148,7 @@ struct OwnedActivations {
     const auto i = static_cast<std::size_t>(t) * static_cast<std::size_t>(view.columns) +
                    static_cast<std::size_t>(k);
     if (kind == ActivationKind::kF32) return {values[i], 0};
-    const int tile = t / view.tile_tokens, first = tile * view.tile_tokens;
+    const int tile = t / kTileTokens, first = tile * kTileTokens;
     const auto block = static_cast<std::size_t>(first * view.num_blocks() +
                                                 k / 32 * view.tile(tile).num_rows + t - first);
     const std::size_t at = 32 * block + static_cast<std::size_t>(k % 32);

@@ -211,7 +211,7 @@ TEST(Quantize, TheSameBitsOnEveryTable) {
   const auto same_bits = [](const auto& a, const auto& b) {
     return std::memcmp(a.data(), b.data(), a.size() * sizeof a[0]) == 0;
   };
-  for (const int tokens : {1, 2, 3, 4, 7, 8, 9, 12}) {
+  for (const int tokens : {1, 2, 3, 4, 7, 8, 9, 12, 16, 19}) {
     for (const int columns : {32, 480, 544, 1024}) {
       auto x = random_activations(tokens, columns, rng);
       x[7] = 1e-40f;
@@ -227,7 +227,6 @@ TEST(Quantize, TheSameBitsOnEveryTable) {
           EXPECT_EQ(got.high, expected.high);
           EXPECT_EQ(got.low, expected.low);
           EXPECT_EQ(got.stands_out, expected.stands_out);
-          EXPECT_EQ(got.standing_out, expected.standing_out);
           EXPECT_EQ(got.bf16, expected.bf16);
           EXPECT_EQ(got.negated_high, expected.negated_high);
           EXPECT_EQ(got.negated_low, expected.negated_low);
@@ -276,12 +275,10 @@ TEST(Quantize, SumsAreOfTheQuantizedValues) {
   const auto x = random_activations(1, 320, rng);
   const LinearKernels& k = table().linear;
   const OwnedActivations a(k, x.data(), 1, 320, SecondPlane::kFast);
-  std::uint32_t count = 0;
+  int count = 0;
   for (std::size_t b = 0; b < 10; ++b) {
     const bool out = a.stands_out[b];
-    if (out) {
-      EXPECT_EQ(a.standing_out[++count], 16 * b);
-    }
+    count += out;
     int high[kBlockSums] = {}, low[kBlockSums] = {};
     for (std::size_t i = 0; i < 32; ++i)
       for (std::size_t h : {i / 16, std::size_t{2}}) {
@@ -296,8 +293,7 @@ TEST(Quantize, SumsAreOfTheQuantizedValues) {
       EXPECT_EQ(a.scaled_sums[10 * h + b], unit * static_cast<float>(sum));
     }
   }
-  EXPECT_EQ(a.standing_out[0], count);
-  EXPECT_GT(count, 0u);
+  EXPECT_GT(count, 0);
 }
 
 TEST(Isa, ScalarIsAlwaysThereAndLast) {
