@@ -17,6 +17,11 @@ constexpr int kTokensPerFloatTile = 3;
 #else
 constexpr int kTokensPerFloatTile = 2;
 #endif
+#if defined(__AVXVNNI__)
+constexpr int kTokensTogether = 4;
+#else
+constexpr int kTokensTogether = 2;
+#endif
 constexpr int kFewTokens = 4;
 constexpr int kTilesTogether = 4;
 
@@ -50,26 +55,60 @@ PRONK_INLINE Line look_up(const int8_t (&table)[16], int bias, Line index) {
   return {_mm256_shuffle_epi8(both, index.a), _mm256_shuffle_epi8(both, index.b)};
 }
 
-template <int kBits>
-PRONK_INLINE __m256i dot(__m256i sum, __m256i weights, __m256i activations) {
 #if defined(__AVXVNNI__)
-  return _mm256_dpbusd_avx_epi32(sum, weights, activations);
-#else
-  // maddubs saturates at 16 bits: 2 · 127 · 127 fits, 2 · 255 · 127 does not, so 8-bit weights go
-  // in two parts, their top bit apart. Activations are never below -127.
-  const __m256i ones = _mm256_set1_epi16(1);
-  if constexpr (kBits == 8) {
-    const __m256i top = _mm256_and_si256(weights, _mm256_set1_epi8(-128));
-    sum = _mm256_add_epi32(sum, _mm256_madd_epi16(_mm256_maddubs_epi16(top, activations), ones));
-    weights = _mm256_and_si256(weights, _mm256_set1_epi8(127));
-  }
-  return _mm256_add_epi32(sum, _mm256_madd_epi16(_mm256_maddubs_epi16(weights, activations), ones));
-#endif
+using Sum = Ints;
+PRONK_INLINE Sum as_sum(Ints x) { return x; }
+PRONK_INLINE Ints total(Sum x) { return x; }
+template <int kBits, int kWord>
+PRONK_INLINE void dot(Sum& sum, Line weights, Word activations) {
+  sum.a = _mm256_dpbusd_avx_epi32(sum.a, weights.a, activations);
+  sum.b = _mm256_dpbusd_avx_epi32(sum.b, weights.b, activations);
 }
 template <int kBits>
-PRONK_INLINE Ints dot(Ints sum, Line weights, Word activations) {
-  return {dot<kBits>(sum.a, weights.a, activations), dot<kBits>(sum.b, weights.b, activations)};
+constexpr bool kDotTakesOffset = false;
+#else
+// Without VNNI products of two columns are added in 16 bits, which saturate: 2 · 15 · 127 fit eight
+// times, 2 · 31 · 127 four times, 2 · 63 · 127 twice. Activations are never below -127. 2 · 255 ·
+// 127 does not fit, but 2 · 128 · 127 does: 8-bit weights are taken as w − 128, the sign of which
+// goes to the activations.
+template <int kBits>
+constexpr bool kDotTakesOffset = kBits == 8;
+template <int kBits>
+constexpr int kWordsInPairs = kBits <= 5   ? 4
+                              : kBits == 6 ? 2
+                                           : 1;
+
+struct Sum {
+  Ints total;
+  Line pairs;  // not yet in total
+};
+PRONK_INLINE Sum as_sum(Ints x) { return {x, x}; }
+PRONK_INLINE Ints total(const Sum& x) { return x.total; }
+template <int kBits>
+PRONK_INLINE __m256i multiply_pairs(__m256i weights, __m256i activations) {
+  if constexpr (kBits == 8) {
+    weights = _mm256_xor_si256(weights, _mm256_set1_epi8(-128));
+    activations = _mm256_sign_epi8(activations, weights);
+    weights = _mm256_abs_epi8(weights);
+  }
+  return _mm256_maddubs_epi16(weights, activations);
 }
+PRONK_INLINE __m256i add_pairs(__m256i sum, __m256i pairs) {
+  return _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+}
+template <int kBits, int kWord>
+PRONK_INLINE void dot(Sum& sum, Line weights, Word activations) {
+  constexpr int kWords = kWordsInPairs<kBits>;
+  const Line pairs{multiply_pairs<kBits>(weights.a, activations),
+                   multiply_pairs<kBits>(weights.b, activations)};
+  if constexpr (kWord % kWords == 0)
+    sum.pairs = pairs;
+  else
+    sum.pairs = {_mm256_add_epi16(sum.pairs.a, pairs.a), _mm256_add_epi16(sum.pairs.b, pairs.b)};
+  if constexpr (kWord % kWords == kWords - 1)
+    sum.total = {add_pairs(sum.total.a, sum.pairs.a), add_pairs(sum.total.b, sum.pairs.b)};
+}
+#endif
 
 PRONK_INLINE Ints zero_ints() { return {_mm256_setzero_si256(), _mm256_setzero_si256()}; }
 PRONK_INLINE Ints broadcast_int(int32_t value) {

@@ -9,6 +9,7 @@ using Floats = __m512;  // 16 x float
 using Word = __m512i;   // 4 activations of one token, in every lane
 
 constexpr int kGroupsPerTile = 2;        // 16-row groups computed together
+constexpr int kTokensTogether = 1;       // for each word of unpacked weights
 constexpr int kFewTokens = 12;           // at most: to each number its own code
 constexpr int kTilesTogether = 4;        // of any number of tokens
 constexpr int kTokensPerFloatTile = 12;  // 24 outputs
@@ -35,13 +36,19 @@ PRONK_INLINE Line look_up(const int8_t (&table)[16], int bias, Line index) {
   return _mm512_shuffle_epi8(_mm512_broadcast_i32x4(biased), index);
 }
 
-// Σ over the lane's 4 columns, added. Weights are unsigned; kBits says how many bits they use.
-template <int kBits>
-PRONK_INLINE Ints dot(Ints sum, Line weights, Word activations) {
+// A chain of products. dot adds those of the lane's 4 columns; weights are unsigned, kBits says how
+// many bits they use. kWord counts the calls of a chain: its sum is whole after each fourth.
+using Sum = Ints;
+PRONK_INLINE Sum as_sum(Ints x) { return x; }
+PRONK_INLINE Ints total(Sum x) { return x; }
+template <int kBits, int kWord>
+PRONK_INLINE void dot(Sum& sum, Line weights, Word activations) {
   // In assembly: g++ 12 moves the products of intrinsics about until registers do not suffice.
   asm volatile("vpdpbusd %2, %1, %0" : "+v"(sum) : "v"(weights), "v"(activations));
-  return sum;
 }
+// Whether dot multiplies weights − 2^(kBits − 1).
+template <int kBits>
+constexpr bool kDotTakesOffset = false;
 
 PRONK_INLINE Ints zero_ints() { return _mm512_setzero_si512(); }
 template <int kShift>

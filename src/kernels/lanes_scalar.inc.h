@@ -16,6 +16,7 @@ struct Word {
 };
 
 constexpr int kGroupsPerTile = 1;
+constexpr int kTokensTogether = 1;
 constexpr int kFewTokens = 1;
 constexpr int kTilesTogether = 4;
 constexpr int kTokensPerFloatTile = 2;
@@ -57,14 +58,19 @@ PRONK_INLINE Line look_up(const int8_t (&table)[16], int bias, Line index) {
   return each_byte([&](int i) { return table[index.bytes[i]] + bias; });
 }
 
-template <int kBits>
-PRONK_INLINE Ints dot(Ints sum, Line weights, Word activations) {
-  return each_lane<Ints>([&](int r) {
+using Sum = Ints;
+PRONK_INLINE Sum as_sum(Ints x) { return x; }
+PRONK_INLINE Ints total(Sum x) { return x; }
+template <int kBits, int kWord>
+PRONK_INLINE void dot(Sum& sum, Line weights, Word activations) {
+  sum = each_lane<Ints>([&](int r) {
     int total = sum.lanes[r];
     for (int i = 0; i < 4; ++i) total += weights.bytes[4 * r + i] * activations.bytes[i];
     return total;
   });
 }
+template <int kBits>
+constexpr bool kDotTakesOffset = false;
 
 PRONK_INLINE Ints broadcast_int(int32_t value) {
   return each_lane<Ints>([&](int) { return value; });

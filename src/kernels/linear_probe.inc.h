@@ -21,18 +21,23 @@ PRONK_INLINE void keep_sums(const Sum (&sums)[kProbeChains]) {
   alignas(64) uint8_t weights[64];
   int8_t activations[4] = {1, -2, 3, -4};
   memset(weights, 5, sizeof weights);
-  Ints sums[kProbeChains];
+  Sum sums[kProbeChains];
   PRONK_UNROLL
-  for (int c = 0; c < kProbeChains; ++c) sums[c] = broadcast_int(c);
+  for (int c = 0; c < kProbeChains; ++c) sums[c] = as_sum(broadcast_int(c));
   for (int64_t i = 0; i < rounds; ++i) {
     keep(weights);  // so that each round's load and products happen
     const Line w = load_line(weights);
     const Word a = load_word(activations);
     PRONK_UNROLL
-    for (int c = 0; c < kProbeChains; ++c) sums[c] = dot<7>(sums[c], w, a);
+    for (int c = 0; c < kProbeChains; ++c) {
+      dot<4, 0>(sums[c], w, a);
+      dot<4, 1>(sums[c], w, a);
+      dot<4, 2>(sums[c], w, a);
+      dot<4, 3>(sums[c], w, a);
+    }
   }
   keep_sums(sums);
-  return static_cast<double>(rounds) * kProbeChains * 2 * 64;
+  return static_cast<double>(rounds) * kProbeChains * 4 * 2 * 64;
 }
 
 double probe_f32(int64_t rounds) {

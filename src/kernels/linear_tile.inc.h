@@ -10,7 +10,8 @@
 // block's scale.
 //
 // A block's weights are unpacked once, into registers where there are enough, and stay there while
-// token after token goes by: the products of one token wait for each other, not for the next one's.
+// token after token goes by. Where there are not (kTokensTogether > 1), as many tokens take each
+// word together.
 namespace pronk::kernels::PRONK_ISA {
 namespace {
 
@@ -48,22 +49,47 @@ PRONK_INLINE void prefetch_word(const uint8_t* ahead) {
     __builtin_prefetch(ahead + 64 * i, 0, kPrefetchNear);
 }
 
-// 32 columns of kGroupsPerTile groups of rows.
+constexpr bool kBlockInRegisters = kTokensTogether == 1;
+
 template <class F>
-struct Weights {
-  Line words[kGroupsPerTile][kActivationBlock / 4];
+struct Scales {
   Floats scales[kGroupsPerTile][F::kScales];
   Floats mins[kGroupsPerTile][F::kScales];
 };
 
-template <class F, int j = 0>
-PRONK_INLINE void load_words(const uint8_t* (&lines)[kGroupsPerTile], const uint8_t* ahead,
-                             Weights<F>& out) {
-  prefetch_word<F, j>(ahead);
-  PRONK_UNROLL
-  for (int g = 0; g < kGroupsPerTile; ++g) out.words[g][j] = F::template weights<j>(lines[g]);
-  if constexpr (j + 1 < kActivationBlock / 4) load_words<F, j + 1>(lines, ahead, out);
-}
+// 32 columns of kGroupsPerTile groups of rows, whose words are unpacked where they are needed.
+template <class F>
+struct PackedWeights : Scales<F> {
+  const uint8_t* lines[kGroupsPerTile];
+  const uint8_t* ahead;
+
+  template <int j>
+  PRONK_INLINE Line word(int g) const {
+    if (g == 0) prefetch_word<F, j>(ahead);
+    return F::template weights<j>(lines[g]);
+  }
+};
+
+// The same, unpacked.
+template <class F>
+struct Weights : Scales<F> {
+  Line words[kGroupsPerTile][kActivationBlock / 4];
+
+  PRONK_INLINE explicit Weights(const PackedWeights<F>& w) : Scales<F>(w) { unpack<0>(w); }
+
+  template <int j>
+  PRONK_INLINE Line word(int g) const {
+    return words[g][j];
+  }
+
+ private:
+  template <int j>
+  PRONK_INLINE void unpack(const PackedWeights<F>& w) {
+    PRONK_UNROLL
+    for (int g = 0; g < kGroupsPerTile; ++g) words[g][j] = w.template word<j>(g);
+    if constexpr (j + 1 < kActivationBlock / 4) unpack<j + 1>(w);
+  }
+};
 
 // Goes over a panel, 32 columns after 32.
 template <class F>
@@ -72,32 +98,31 @@ struct PanelReader {
   int first_group;
   int64_t ahead;  // bytes
   int sub = F::kSubBlocks;
-  typename F::Head heads[kGroupsPerTile];
+  typename F::Head heads[kGroupsPerTile] = {};
 
   PRONK_INLINE PanelReader(const uint8_t* panel, int group, int64_t prefetch_bytes)
       : block(panel - F::kBytes),
         first_group(group),
         ahead(group == 0 ? prefetch_bytes : 0) {}  // once for all groups
 
-  PRONK_INLINE Weights<F> next() {
+  PRONK_INLINE PackedWeights<F> next() {
     if (sub == F::kSubBlocks) {
       sub = 0;
       block += F::kBytes;
       PRONK_UNROLL
       for (int g = 0; g < kGroupsPerTile; ++g) heads[g] = F::read_head(block, first_group + g);
     }
-    Weights<F> out;
-    const uint8_t* lines[kGroupsPerTile];
+    PackedWeights<F> out;
     PRONK_UNROLL
     for (int g = 0; g < kGroupsPerTile; ++g) {
-      lines[g] = F::lines(block, sub, first_group + g);
+      out.lines[g] = F::lines(block, sub, first_group + g);
       PRONK_UNROLL
       for (int h = 0; h < F::kScales; ++h) {
         out.scales[g][h] = F::scale(heads[g], sub, h);
         if constexpr (F::kHasMin) out.mins[g][h] = F::min(heads[g], sub, h);
       }
     }
-    load_words<F>(lines, block + sub * (F::kBytes / F::kSubBlocks) + ahead, out);
+    out.ahead = block + sub * (F::kBytes / F::kSubBlocks) + ahead;
     ++sub;
     return out;
   }
@@ -138,47 +163,101 @@ struct TileTokens {
 // Outputs of a token in kGroupsPerTile groups of rows.
 using Outputs = Floats[kGroupsPerTile];
 
-// Adds 32 columns of token t, its first or its second plane, to its outputs.
-template <class F, bool kLow>
-PRONK_INLINE void add_token(const Weights<F>& w, const TileTokens<F>& x, int t, Outputs& out) {
-  constexpr int kWords = kActivationBlock / 4 / 2;  // of a half
-  const int64_t at = x.at + t;
-  Ints sums[kGroupsPerTile][2];
-  PRONK_UNROLL
-  for (int h = 0; h < 2; ++h) {
-    Ints start = zero_ints();
-    if constexpr (F::kOffsetShift >= 0)
-      if (h < F::kScales) start = broadcast_shifted<F::kOffsetShift>(x.negated_sums[kLow][h][at]);
+// The products of 32 columns of kTokens tokens, in a chain for each half of the columns where each
+// has a scale, or where a token that is alone would wait for itself.
+template <class F, int kTokens>
+struct Products {
+  static constexpr int kChains = F::kScales == 2 || kBlockInRegisters ? 2 : 1;
+  // Words j and j + 4, which many formats read from one line, one after the other. With many
+  // chains there are no registers for both.
+  static constexpr bool kHalvesTogether = kChains == 1 || kTokens == 1;
+  Sum sums[kTokens][kGroupsPerTile][kChains];
+
+  // start: what to add to, of each token and scale.
+  PRONK_INLINE explicit Products(const Ints (&start)[kTokens][F::kScales]) {
     PRONK_UNROLL
-    for (int g = 0; g < kGroupsPerTile; ++g) sums[g][h] = start;
+    for (int n = 0; n < kTokens; ++n) {
+      PRONK_UNROLL
+      for (int g = 0; g < kGroupsPerTile; ++g) {
+        PRONK_UNROLL
+        for (int c = 0; c < kChains; ++c)
+          sums[n][g][c] = as_sum(c < F::kScales ? start[n][c] : zero_ints());
+      }
+    }
   }
-  const int8_t* values = x.values[kLow] + at * kActivationBlock;
-  PRONK_UNROLL
-  for (int j = 0; j < kWords; ++j) {
+
+  // values: [kTokens][32]
+  template <class W, int kStep = 0>
+  PRONK_INLINE void add_words(const W& w, const int8_t* values) {
+    constexpr int kWords = kActivationBlock / 4;
+    constexpr int j = kHalvesTogether ? kStep % 2 * kWords / 2 + kStep / 2 : kStep;
+    constexpr int c = kChains == 2 ? j / (kWords / 2) : 0;
+    constexpr int kInChain = kChains == 2 ? j : kStep;
+    Line weights[kGroupsPerTile];
     PRONK_UNROLL
-    for (int h = 0; h < 2; ++h) {
-      const Word word = load_word(values + 4 * (h * kWords + j));
+    for (int g = 0; g < kGroupsPerTile; ++g) weights[g] = w.template word<j>(g);
+    PRONK_UNROLL
+    for (int n = 0; n < kTokens; ++n) {
+      const Word word = load_word(values + n * kActivationBlock + 4 * j);
       PRONK_UNROLL
       for (int g = 0; g < kGroupsPerTile; ++g)
-        sums[g][h] = dot<F::kBits>(sums[g][h], w.words[g][h * kWords + j], word);
+        dot<F::kBits, kInChain>(sums[n][g][c], weights[g], word);
     }
+    if constexpr (kStep + 1 < kWords) add_words<W, kStep + 1>(w, values);
   }
-  const Floats t_scale = broadcast(kLow ? x.scales[at] * kLowUnit : x.scales[at]);
+
+  PRONK_INLINE Ints of_half(int n, int g, int half) const { return total(sums[n][g][half]); }
+  PRONK_INLINE Ints of_all(int n, int g) const {
+    if constexpr (kChains == 1) return of_half(n, g, 0);
+    return add(of_half(n, g, 0), of_half(n, g, 1));
+  }
+};
+
+// Adds 32 columns of kTokens tokens from t on, their first or second plane, to their outputs.
+template <class F, bool kLow, int kTokens, class W>
+PRONK_INLINE void add_tokens(const W& w, const TileTokens<F>& x, int t, Outputs* out) {
+  const int64_t at = x.at + t;
+  Ints start[kTokens][F::kScales];
   PRONK_UNROLL
-  for (int g = 0; g < kGroupsPerTile; ++g) {
-    if constexpr (F::kScales == 1) {
-      const Ints sum = add(sums[g][0], sums[g][1]);
-      out[g] = fused(multiply(w.scales[g][0], t_scale), to_floats(sum), out[g]);
-    } else {
-      const Floats first = multiply(w.scales[g][0], to_floats(sums[g][0]));
-      out[g] = fused(t_scale, fused(w.scales[g][1], to_floats(sums[g][1]), first), out[g]);
-    }
-    if constexpr (F::kHasMin && !kLow) {
-      PRONK_UNROLL
-      for (int h = 0; h < F::kScales; ++h)
-        out[g] = fused(w.mins[g][h], broadcast(x.scaled_sums[h][at]), out[g]);
+  for (int n = 0; n < kTokens; ++n) {
+    PRONK_UNROLL
+    for (int h = 0; h < F::kScales; ++h) {
+      start[n][h] = zero_ints();
+      if constexpr (F::kOffsetShift >= 0 && !kDotTakesOffset<F::kBits>)
+        start[n][h] = broadcast_shifted<F::kOffsetShift>(x.negated_sums[kLow][h][at + n]);
     }
   }
+  Products<F, kTokens> products(start);
+  products.add_words(w, x.values[kLow] + at * kActivationBlock);
+  PRONK_UNROLL
+  for (int n = 0; n < kTokens; ++n) {
+    const float scale = x.scales[at + n];
+    const Floats t_scale = broadcast(kLow ? scale * kLowUnit : scale);
+    PRONK_UNROLL
+    for (int g = 0; g < kGroupsPerTile; ++g) {
+      Floats& f = out[t + n][g];
+      if constexpr (F::kScales == 1) {
+        f = fused(multiply(w.scales[g][0], t_scale), to_floats(products.of_all(n, g)), f);
+      } else {
+        const Floats first = multiply(w.scales[g][0], to_floats(products.of_half(n, g, 0)));
+        f = fused(t_scale, fused(w.scales[g][1], to_floats(products.of_half(n, g, 1)), first), f);
+      }
+      if constexpr (F::kHasMin && !kLow) {
+        PRONK_UNROLL
+        for (int h = 0; h < F::kScales; ++h)
+          f = fused(w.mins[g][h], broadcast(x.scaled_sums[h][at + n]), f);
+      }
+    }
+  }
+}
+
+// The first planes of tokens t to end, kTokensTogether at once.
+template <class F, int kTokens = kTokensTogether>
+PRONK_INLINE void add_first_planes(const Weights<F>& w, const TileTokens<F>& x, int t, int end,
+                                   Outputs* out) {
+  PRONK_NO_UNROLL
+  for (; t + kTokens <= end; t += kTokens) add_tokens<F, false, kTokens>(w, x, t, out);
+  if constexpr (kTokens > 1) add_first_planes<F, kTokens - 1>(w, x, t, end, out);
 }
 
 PRONK_INLINE void clear(int tokens, Outputs* out) {
@@ -198,6 +277,14 @@ PRONK_INLINE void save(const Outputs* high, const Outputs* low, int first_group,
   }
 }
 
+template <class F>
+PRONK_INLINE auto for_few_tokens(const PackedWeights<F>& w) {
+  if constexpr (kBlockInRegisters)
+    return Weights<F>(w);
+  else
+    return w;  // all tokens take a word together, so it is needed once
+}
+
 // kTokens tokens, whose outputs stay in registers where they fit.
 template <class F, int kTokens>
 void multiply_few_tokens(const uint8_t* panel, int first_group, const Activations& all,
@@ -210,14 +297,15 @@ void multiply_few_tokens(const uint8_t* panel, int first_group, const Activation
   }
   TileTokens<F> x(all);
   PanelReader<F> reader(panel, first_group, prefetch_bytes(kTokens));
+  constexpr int kStep = kBlockInRegisters ? 1 : kTokens;
   for (int left = all.num_blocks(); left > 0; --left) {
-    const Weights<F> w = reader.next();
+    const auto w = for_few_tokens<F>(reader.next());
     PRONK_UNROLL
-    for (int t = 0; t < kTokens; ++t) add_token<F, false>(w, x, t, high[t]);
+    for (int t = 0; t < kTokens; t += kStep) add_tokens<F, false, kStep>(w, x, t, high);
     if (__builtin_expect(*x.stands_out != 0, 0)) {
       PRONK_UNROLL
       for (int t = 0; t < kTokens; ++t)
-        if (*x.stands_out >> t & 1) add_token<F, true>(w, x, t, low[t]);
+        if (*x.stands_out >> t & 1) add_tokens<F, true, 1>(w, x, t, low);
     }
     x.next();
   }
@@ -240,14 +328,12 @@ void multiply_many_tokens(const uint8_t* panel, int first_group, const Activatio
   }
   PanelReader<F> reader(panel, first_group, prefetch_bytes(kTileTokens));
   for (int left = all.num_blocks(); left > 0; --left) {
-    const Weights<F> w = reader.next();
+    const Weights<F> w(reader.next());
     for (int i = 0; i < num_tiles; ++i) {
       const TileTokens<F> x = tiles[i];
-      PRONK_NO_UNROLL
-      for (int t = 0; t < x.count; ++t) add_token<F, false>(w, x, t, high[i][t]);
+      add_first_planes(w, x, 0, x.count, high[i]);
       for (unsigned rest = *x.stands_out; __builtin_expect(rest != 0, 0); rest &= rest - 1) {
-        const int t = __builtin_ctz(rest);
-        add_token<F, true>(w, x, t, low[i][t]);
+        add_tokens<F, true, 1>(w, x, __builtin_ctz(rest), low[i]);
       }
       tiles[i].next();
     }

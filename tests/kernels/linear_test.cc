@@ -180,25 +180,50 @@ INSTANTIATE_TEST_SUITE_P(Types, Linears, testing::Range(0, kNumDTypes),
                          });
 
 // The integers that reach the ends: all weights and activations at their largest magnitude.
+struct LargestWeights {
+  DType type;
+  std::byte weights;      // every byte of them
+  std::size_t half_at;    // where in its block a scale of 1 is
+  std::size_t scales_at;  // and 16 bytes of 1, where not 0
+  double value;           // of each weight
+};
+
 TEST(Linear, LargestIntegersDoNotOverflow) {
-  const int columns = 64;
-  Bytes row(static_cast<std::size_t>(row_bytes(DType::kQ8_0, columns)));
-  const std::uint16_t one = float_to_half(1);
-  for (std::size_t b = 0; b < 2; ++b) {
-    std::memcpy(row.data() + b * 34, &one, 2);
-    std::fill_n(row.begin() + static_cast<std::ptrdiff_t>(b * 34 + 2), 32, std::byte{0x80});
-  }
-  PanelRows rows{};
-  rows[0] = row.data();
-  Bytes panel(static_cast<std::size_t>(panel_bytes(DType::kQ8_0, columns)));
-  pack_panel(DType::kQ8_0, rows, columns, panel.data());
-  const std::vector<float> x(static_cast<std::size_t>(columns), -1.0f);
-  for (const KernelTable* table : usable_tables()) {
-    for (SecondPlane rule : {SecondPlane::kFast, SecondPlane::kHigh}) {
-      const OwnedActivations a(table->linear, x.data(), 1, columns, rule);
-      float y = 0;
-      table->linear.multiply_panel[index(DType::kQ8_0)](panel.data(), a.view, 1, &y, 1);
-      EXPECT_NEAR(y, 128.0 * columns, 128.0 * columns * 1e-6) << table->name;
+  const int columns = 256;
+  const LargestWeights cases[] = {{DType::kQ4_0, std::byte{0xff}, 0, 0, 7},
+                                  {DType::kQ5_0, std::byte{0xff}, 0, 0, 15},
+                                  {DType::kQ6_K, std::byte{0xff}, 208, 192, 31},
+                                  {DType::kQ8_0, std::byte{0x80}, 0, 0, -128},
+                                  {DType::kQ8_0, std::byte{0x7f}, 0, 0, 127}};
+  for (const LargestWeights& c : cases) {
+    Bytes row(static_cast<std::size_t>(row_bytes(c.type, columns)), c.weights);
+    const std::uint16_t one = float_to_half(1);
+    const auto block_bytes = static_cast<std::size_t>(pronk::info(c.type).block_bytes);
+    for (std::size_t at = 0; at < row.size(); at += block_bytes) {
+      std::memcpy(row.data() + at + c.half_at, &one, 2);
+      if (c.scales_at > 0)
+        std::fill_n(row.begin() + static_cast<std::ptrdiff_t>(at + c.scales_at), 16, std::byte{1});
+    }
+    PanelRows rows{};
+    rows[0] = row.data();
+    Bytes panel(static_cast<std::size_t>(panel_bytes(c.type, columns)));
+    pack_panel(c.type, rows, columns, panel.data());
+    for (const float x : {-1.0f, 1.0f}) {
+      constexpr int kTokens = 17;
+      const std::vector<float> all(static_cast<std::size_t>(columns) * kTokens, x);
+      const double expected = c.value * columns * static_cast<double>(x);
+      for (const KernelTable* table : usable_tables()) {
+        for (SecondPlane rule : {SecondPlane::kFast, SecondPlane::kHigh}) {
+          for (int tokens : {1, 2, 3, 4, kTokens}) {
+            const OwnedActivations a(table->linear, all.data(), tokens, columns, rule);
+            std::vector<float> y(static_cast<std::size_t>(tokens));
+            table->linear.multiply_panel[index(c.type)](panel.data(), a.view, 1, y.data(), 1);
+            for (const float out : y)
+              EXPECT_NEAR(static_cast<double>(out), expected, std::abs(expected) * 1e-6)
+                  << table->name << ' ' << pronk::info(c.type).name << ' ' << tokens;
+          }
+        }
+      }
     }
   }
 }
