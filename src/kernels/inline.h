@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#if !defined(__AVX2__)
+#if !defined(__AVX2__) && !defined(PRONK_NEON)
 #define PRONK_INLINE inline
 #define PRONK_UNROLL
 #elif defined(__clang__)

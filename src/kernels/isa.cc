@@ -12,6 +12,11 @@
 #include <cpuid.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+#elif defined(__aarch64__) && defined(__linux__)
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
+#elif defined(__aarch64__) && defined(__APPLE__)
+#include <sys/sysctl.h>
 #endif
 
 namespace pronk::kernels {
@@ -62,6 +67,25 @@ void add_x86_tables(std::vector<const KernelTable*>& tables) {
 }
 
 }  // namespace
+
+#elif defined(__aarch64__)
+extern const KernelTable kNeonDotprod;
+
+namespace {
+
+bool has_dotprod() {
+#if defined(__linux__)
+  return (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0;
+#elif defined(__APPLE__)
+  int has = 0;
+  std::size_t size = sizeof has;
+  return sysctlbyname("hw.optional.arm.FEAT_DotProd", &has, &size, nullptr, 0) == 0 && has != 0;
+#else
+  return false;
+#endif
+}
+
+}  // namespace
 #endif
 
 std::span<const KernelTable* const> usable_tables() {
@@ -69,6 +93,8 @@ std::span<const KernelTable* const> usable_tables() {
     std::vector<const KernelTable*> tables;
 #if defined(__x86_64__)
     add_x86_tables(tables);
+#elif defined(__aarch64__)
+    if (has_dotprod()) tables.push_back(&kNeonDotprod);
 #endif
     tables.push_back(&kScalar);
     return tables;

@@ -8,6 +8,8 @@ namespace lanes {
 #include "kernels/vector_lanes_avx512.inc.h"
 #elif defined(__AVX2__)
 #include "kernels/vector_lanes_avx2.inc.h"
+#elif defined(PRONK_NEON)
+#include "kernels/vector_lanes_neon.inc.h"
 #else
 #include "kernels/vector_lanes_scalar.inc.h"
 #endif

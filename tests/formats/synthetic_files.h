@@ -337,7 +337,8 @@ inline std::string llama2c(const SyntheticModel& model, int version) {
       out += encode(m, DType::kF32);
       return;
     }
-    for (const float value : m.values) out += static_cast<char>(value * 8);  // multiples of 1/8
+    for (const float value : m.values)  // multiples of 1/8
+      out += static_cast<char>(static_cast<std::int8_t>(value * 8));
     for (std::size_t i = 0; i < m.values.size(); i += kGroup) put<float>(&out, 0.125f);
   };
   const auto all = [&](const std::string& name, int heads = 0) {
