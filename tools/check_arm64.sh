@@ -20,21 +20,21 @@ cmake --build build/arm64 --parallel "$(num_jobs)" >&2
 build release -- pronk
 NM=aarch64-linux-gnu-nm tools/check_weak_symbols.sh build/arm64
 
-# logits OPTIONS PROGRAM...: the checksum of what it writes.
+# logits FLAGS PROGRAM...: the checksum of what it writes.
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 logits() {
-  local options=$1
+  local flags=$1
   shift
   # shellcheck disable=SC2086
-  "$@" logits "$model" -p "The sea was calm, and the boats lay at anchor." $options -o "$folder/logits.npy" -q
+  "$@" logits "$model" -p "The sea was calm, and the boats lay at anchor." $flags -o "$folder/logits.npy" -q
   sha256sum <"$folder/logits.npy"
 }
-for options in "--precision fast" "--precision high" "--precision fp32" "--kv int8" "--precision high --kv int8"; do
-  here=$(PRONK_ISA=avx2 logits "$options" build/release/pronk)
-  there=$(PRONK_ISA=neon_dotprod logits "$options" qemu-aarch64 build/arm64/pronk)
-  [[ $here == "$there" ]] || die "logits of $model with $options are not those of avx2"
-  say "logits of $model with $options: the same bits as avx2"
+for flags in "--precision fast" "--precision high" "--precision fp32" "--kv int8" "--precision high --kv int8"; do
+  here=$(PRONK_ISA=avx2 logits "$flags" build/release/pronk)
+  there=$(PRONK_ISA=neon_dotprod logits "$flags" qemu-aarch64 build/arm64/pronk)
+  [[ $here == "$there" ]] || die "logits of $model with $flags are not those of avx2"
+  say "logits of $model with $flags: the same bits as avx2"
 done
 
 # Not under qemu: what starts the program (label e2e), and what kills a process that does.

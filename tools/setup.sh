@@ -27,7 +27,14 @@ as_root() {
   fi
 }
 
-is_installed() { [[ $(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null) == installed ]]; }
+# is_installed PACKAGE[:ARCHITECTURE]: for this machine, unless said; packages of all architectures count.
+is_installed() {
+  local architecture=${1#*:}
+  [[ $1 == *:* ]] || architecture=$(dpkg --print-architecture)
+  local statuses
+  statuses=$(dpkg-query -W -f '${db:Status-Status} ${Architecture}\n' "${1%%:*}" 2>/dev/null) || return 1
+  [[ $'\n'$statuses$'\n' == *$'\n'"installed $architecture"$'\n'* || $statuses == 'installed all' ]]
+}
 
 # install_packages PACKAGE...: those that are missing, by apt. With all there it needs neither root nor network.
 install_packages() {
