@@ -38,4 +38,4 @@ for flags in "--precision fast" "--precision high" "--precision fp32" "--kv int8
 done
 
 # Not under qemu: what starts the program (label e2e), and what kills a process that does.
-ctest --test-dir build/arm64 -L unit -E AKilledPull --parallel "$(num_jobs)" --output-on-failure
+PRONK_FEW_WAYS=1 ctest --test-dir build/arm64 -L unit -E AKilledPull --parallel "$(num_jobs)" --output-on-failure

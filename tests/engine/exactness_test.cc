@@ -4,6 +4,8 @@
 // CTest runs this file once for every instruction set (tests/CMakeLists.txt).
 #include <gtest/gtest.h>
 
+#include <cstdlib>
+
 #include "engine/reading.h"
 #include "kernels/isa.h"
 #include "pronk/engine.h"
@@ -37,7 +39,8 @@ std::string to_string(const Way& w) {
          kDrafters[static_cast<int>(w.speculate)];
 }
 
-// Every combination; of the scalar kernels, which take minutes, one in sixteen.
+// Every combination; of the scalar kernels, which take minutes, one in sixteen, and with
+// PRONK_FEW_WAYS set, as for an emulated CPU.
 std::vector<Way> all_ways() {
   std::vector<Way> ways;
   for (const int num_threads : {1, 2})
@@ -47,7 +50,7 @@ std::vector<Way> all_ways() {
           for (const Speculate speculate :
                {Speculate::kOff, Speculate::kNgram, Speculate::kDraftModel})
             ways.push_back({num_threads, num_sequences, max_batch_tokens, prefix_cache, speculate});
-  if (kernels::table().name == std::string_view("scalar"))
+  if (kernels::table().name == std::string_view("scalar") || std::getenv("PRONK_FEW_WAYS"))
     std::erase_if(ways, [](const Way& w) {
       return w.num_threads != 2 || w.num_sequences != 6 || w.max_batch_tokens != 33;
     });
