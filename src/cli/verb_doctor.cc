@@ -20,13 +20,13 @@ namespace {
 
 // The CPU's features that kernels ask for, of all that /proc/cpuinfo lists.
 std::vector<std::string> cpu_features() {
-  constexpr std::string_view kOfInterest[] = {"avx2",        "fma",      "f16c",     "avx_vnni",
-                                              "avx512f",     "avx512bw", "avx512vl", "avx512_vnni",
-                                              "avx512_bf16", "amx_tile", "amx_int8"};
+  constexpr std::string_view kOfInterest[] = {
+      "avx2",        "fma",         "f16c",     "avx_vnni", "avx512f", "avx512bw", "avx512vl",
+      "avx512_vnni", "avx512_bf16", "amx_tile", "amx_int8", "asimd",   "asimddp"};
   std::ifstream in("/proc/cpuinfo");
   std::vector<std::string> features;
   for (std::string line; std::getline(in, line);) {
-    if (!line.starts_with("flags")) continue;
+    if (!line.starts_with("flags") && !line.starts_with("Features")) continue;  // x86-64, arm64
     std::istringstream words(line);
     for (std::string word; words >> word;)
       if (std::find(std::begin(kOfInterest), std::end(kOfInterest), word) != std::end(kOfInterest))

@@ -23,8 +23,10 @@ struct Shares {
 Shares usual_shares(std::string_view isa, kernels::ActivationKind kind) {
   if (isa == "avx512_amx" && kind == kernels::ActivationKind::kBF16) return {0.15, 0.65};
   if (isa == "avx512_amx" && kind == kernels::ActivationKind::kInt8) return {0.03, 0.65};
+  if (isa.starts_with("avx512") && kind == kernels::ActivationKind::kBF16) return {0.75, 0.7};
+  if (isa.starts_with("avx512") && kind == kernels::ActivationKind::kInt8) return {0.45, 0.7};
   if (isa.starts_with("avx512")) return {0.3, 0.6};
-  return {0.2, 0.45};
+  return {0.45, 0.55};
 }
 
 struct Expectation {

@@ -34,6 +34,7 @@ PRONK_INLINE Word load_word(const int8_t* p) {
   memcpy(&word, p, sizeof word);
   return _mm256_set1_epi32(word);
 }
+PRONK_INLINE void forget(Word& x) { asm volatile("" : "+x"(x)); }
 
 template <int kShift, int kMask>
 PRONK_INLINE __m256i field(__m256i x) {

@@ -21,6 +21,8 @@ PRONK_INLINE Word load_word(const int8_t* p) {
   memcpy(&word, p, sizeof word);
   return _mm512_set1_epi32(word);
 }
+// The compiler forgets what it knew of a word: products with it are computed anew.
+PRONK_INLINE void forget(Word& x) { asm volatile("" : "+v"(x)); }
 
 // Bits kShift.. of every byte (kShift < 0: moved up), those in kMask.
 template <int kShift, int kMask>

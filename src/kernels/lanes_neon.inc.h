@@ -33,6 +33,7 @@ PRONK_INLINE Word load_word(const int8_t* p) {
   memcpy(&word, p, sizeof word);
   return vreinterpretq_s8_s32(vdupq_n_s32(word));
 }
+PRONK_INLINE void forget(Word& x) { asm volatile("" : "+w"(x)); }
 
 template <int kShift, int kMask>
 PRONK_INLINE Line field(Line x) {

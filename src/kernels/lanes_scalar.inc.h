@@ -42,6 +42,7 @@ PRONK_INLINE T load_as(const void* p) {
 
 PRONK_INLINE Line load_line(const uint8_t* p) { return load_as<Line>(p); }
 PRONK_INLINE Word load_word(const int8_t* p) { return load_as<Word>(p); }
+PRONK_INLINE void forget(Word& x) { asm volatile("" : "+m"(x)); }
 
 template <int kShift, int kMask>
 PRONK_INLINE Line field(Line x) {

@@ -17,6 +17,12 @@ PRONK_INLINE void keep_sums(const Sum (&sums)[kProbeChains]) {
   keep(copy);
 }
 
+template <int kWord>
+PRONK_INLINE void dot_anew(Sum& sum, Line weights, Word& activations) {
+  forget(activations);
+  dot<4, kWord>(sum, weights, activations);
+}
+
 [[maybe_unused]] double probe_int8(int64_t rounds) {
   alignas(64) uint8_t weights[64];
   int8_t activations[4] = {1, -2, 3, -4};
@@ -27,14 +33,15 @@ PRONK_INLINE void keep_sums(const Sum (&sums)[kProbeChains]) {
   for (int64_t i = 0; i < rounds; ++i) {
     keep(weights);  // so that each round's load and products happen
     const Line w = load_line(weights);
-    const Word a = load_word(activations);
+    Word a = load_word(activations);
     PRONK_UNROLL
-    for (int c = 0; c < kProbeChains; ++c) {
-      dot<4, 0>(sums[c], w, a);
-      dot<4, 1>(sums[c], w, a);
-      dot<4, 2>(sums[c], w, a);
-      dot<4, 3>(sums[c], w, a);
-    }
+    for (int c = 0; c < kProbeChains; ++c) dot_anew<0>(sums[c], w, a);
+    PRONK_UNROLL
+    for (int c = 0; c < kProbeChains; ++c) dot_anew<1>(sums[c], w, a);
+    PRONK_UNROLL
+    for (int c = 0; c < kProbeChains; ++c) dot_anew<2>(sums[c], w, a);
+    PRONK_UNROLL
+    for (int c = 0; c < kProbeChains; ++c) dot_anew<3>(sums[c], w, a);
   }
   keep_sums(sums);
   return static_cast<double>(rounds) * kProbeChains * 4 * 2 * 64;
