@@ -13,14 +13,9 @@ using Word = __m256i;
 
 constexpr int kGroupsPerTile = 1;  // 16 registers
 #if defined(__AVXVNNI__)
-constexpr int kTokensPerFloatTile = 3;
+constexpr int kTokensPerFloatTile = 3, kTokensTogether = 4;
 #else
-constexpr int kTokensPerFloatTile = 2;
-#endif
-#if defined(__AVXVNNI__)
-constexpr int kTokensTogether = 4;
-#else
-constexpr int kTokensTogether = 2;
+constexpr int kTokensPerFloatTile = 2, kTokensTogether = 2;
 #endif
 constexpr int kFewTokens = 4;
 constexpr int kTilesTogether = 4;
@@ -122,10 +117,6 @@ PRONK_INLINE Ints broadcast_shifted(int32_t value) {
 }
 PRONK_INLINE Ints add(Ints x, Ints y) {
   return {_mm256_add_epi32(x.a, y.a), _mm256_add_epi32(x.b, y.b)};
-}
-PRONK_INLINE Ints multiply(Ints x, int32_t y) {
-  const __m256i all = _mm256_set1_epi32(y);
-  return {_mm256_mullo_epi32(x.a, all), _mm256_mullo_epi32(x.b, all)};
 }
 template <int kShift>
 PRONK_INLINE Ints shift_left(Ints x) {

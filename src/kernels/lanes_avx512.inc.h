@@ -1,4 +1,4 @@
-// Sixteen lanes, one for each of 16 weight rows, in 512-bit registers. The three lanes_*.inc.h
+// Sixteen lanes, one for each of 16 weight rows, in 512-bit registers. The lanes_*.inc.h
 // offer the same names; the kernels are written once on top of them.
 namespace pronk::kernels::PRONK_ISA {
 namespace {

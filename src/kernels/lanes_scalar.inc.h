@@ -84,9 +84,6 @@ PRONK_INLINE Ints broadcast_shifted(int32_t value) {
 PRONK_INLINE Ints add(Ints x, Ints y) {
   return each_lane<Ints>([&](int r) { return x.lanes[r] + y.lanes[r]; });
 }
-PRONK_INLINE Ints multiply(Ints x, int32_t y) {
-  return each_lane<Ints>([&](int r) { return x.lanes[r] * y; });
-}
 template <int kShift>
 PRONK_INLINE Ints shift_left(Ints x) {
   return each_lane<Ints>(

@@ -216,6 +216,7 @@ struct Products {
 // Adds 32 columns of kTokens tokens from t on, their first or second plane, to their outputs.
 template <class F, bool kLow, int kTokens, class W>
 PRONK_INLINE void add_tokens(const W& w, const TileTokens<F>& x, int t, Outputs* out) {
+  static_assert(!kDotTakesOffset<F::kBits> || F::kOffsetShift == F::kBits - 1);
   const int64_t at = x.at + t;
   Ints start[kTokens][F::kScales];
   PRONK_UNROLL

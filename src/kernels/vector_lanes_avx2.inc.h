@@ -12,17 +12,7 @@ static inline void store(float* p, Lanes a) {
   _mm256_storeu_ps(p + 8, a.hi);
 }
 static inline float first_of(Lanes a) { return _mm256_cvtss_f32(a.lo); }
-// The first n < 16 lanes; the others are `fill`.
-static inline Lanes load_first(const float* p, int n, float fill) {
-  float buffer[16];
-  for (int i = 0; i < 16; ++i) buffer[i] = i < n ? p[i] : fill;
-  return load(buffer);
-}
-static inline void store_first(float* p, Lanes a, int n) {
-  float buffer[16];
-  store(buffer, a);
-  for (int i = 0; i < n; ++i) p[i] = buffer[i];
-}
+#include "kernels/vector_lanes_first.inc.h"
 // Of 16 pairs of bfloat16, the first or the second of each.
 static inline Lanes low_halves(const uint32_t* p) {
   const __m256i* pairs = (const __m256i*)p;

@@ -18,17 +18,7 @@ static inline void store(float* p, Lanes a) {
   for (int i = 0; i < 4; ++i) vst1q_f32(p + 4 * i, a.v[i]);
 }
 static inline float first_of(Lanes a) { return vgetq_lane_f32(a.v[0], 0); }
-// The first n < 16 lanes; the others are `fill`.
-static inline Lanes load_first(const float* p, int n, float fill) {
-  float buffer[16];
-  for (int i = 0; i < 16; ++i) buffer[i] = i < n ? p[i] : fill;
-  return load(buffer);
-}
-static inline void store_first(float* p, Lanes a, int n) {
-  float buffer[16];
-  store(buffer, a);
-  for (int i = 0; i < n; ++i) p[i] = buffer[i];
-}
+#include "kernels/vector_lanes_first.inc.h"
 // Of 16 pairs of bfloat16, the first or the second of each.
 static inline Lanes low_halves(const uint32_t* p) {
   return each_register<Lanes>(

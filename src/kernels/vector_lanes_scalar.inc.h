@@ -16,15 +16,7 @@ static inline void store(float* p, Lanes a) {
   for (int i = 0; i < 16; ++i) p[i] = a.v[i];
 }
 static inline float first_of(Lanes a) { return a.v[0]; }
-// The first n < 16 lanes; the others are `fill`.
-static inline Lanes load_first(const float* p, int n, float fill) {
-  Lanes r;
-  for (int i = 0; i < 16; ++i) r.v[i] = i < n ? p[i] : fill;
-  return r;
-}
-static inline void store_first(float* p, Lanes a, int n) {
-  for (int i = 0; i < n; ++i) p[i] = a.v[i];
-}
+#include "kernels/vector_lanes_first.inc.h"
 static inline float float_of_bits(uint32_t bits) {
   float f;
   __builtin_memcpy(&f, &bits, 4);
