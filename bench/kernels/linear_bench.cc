@@ -58,7 +58,7 @@ struct Input {
   Values<float> f32;
   Values<std::int8_t> high, low;
   Values<float> scales;
-  Values<std::int32_t> negated_high, negated_low;
+  Values<std::int32_t> negated_high, negated_low, pairs_high, pairs_low;
   Values<float> scaled_sums;
   Values<std::uint16_t> stands_out;
   Values<std::uint16_t> bf16;
@@ -79,6 +79,8 @@ Input input(int tokens, int percent_standing_out) {
            Values<float>(n / 32),
            Values<std::int32_t>(n / 32 * kBlockSums),
            Values<std::int32_t>(n / 32 * kBlockSums),
+           Values<std::int32_t>(n / 32 * 2),
+           Values<std::int32_t>(n / 32 * 2),
            Values<float>(n / 32 * kBlockSums),
            Values<std::uint16_t>(n / 32),
            Values<std::uint16_t>(n),
@@ -92,6 +94,8 @@ Input input(int tokens, int percent_standing_out) {
              .negated_low = in.negated_low.data(),
              .scaled_sums = in.scaled_sums.data(),
              .stands_out = in.stands_out.data(),
+             .pairs_high = in.pairs_high.data(),
+             .pairs_low = in.pairs_low.data(),
              .bf16 = in.bf16.data(),
              .f32 = in.f32.data()};
   std::mt19937 rng(2);

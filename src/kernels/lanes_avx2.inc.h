@@ -19,6 +19,7 @@ constexpr int kTokensPerFloatTile = 2, kTokensTogether = 2;
 #endif
 constexpr int kFewTokens = 4;
 constexpr int kTilesTogether = 4;
+constexpr int kPairedWords = 0;  // linear_pairs.inc.h
 
 PRONK_INLINE __m256i load_256(const void* p) {
   return _mm256_loadu_si256(static_cast<const __m256i*>(p));

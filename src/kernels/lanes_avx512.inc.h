@@ -13,6 +13,12 @@ constexpr int kTokensTogether = 1;       // for each word of unpacked weights
 constexpr int kFewTokens = 12;           // at most: to each number its own code
 constexpr int kTilesTogether = 4;        // of any number of tokens
 constexpr int kTokensPerFloatTile = 12;  // 24 outputs
+// Of a block's four pairs of words, those that linear_pairs.inc.h multiplies.
+#if defined(PRONK_PAIRS)
+constexpr int kPairedWords = 3;
+#else
+constexpr int kPairedWords = 0;
+#endif
 
 PRONK_INLINE Line load_line(const uint8_t* p) { return _mm512_loadu_si512(p); }
 PRONK_INLINE void store_line(uint8_t* p, Line x) { _mm512_storeu_si512(p, x); }
@@ -48,6 +54,9 @@ PRONK_INLINE void dot(Sum& sum, Line weights, Word activations) {
   // In assembly: g++ 12 moves the products of intrinsics about until registers do not suffice.
   asm volatile("vpdpbusd %2, %1, %0" : "+v"(sum) : "v"(weights), "v"(activations));
 }
+// Each byte of a + b, modulo 256.
+PRONK_INLINE Line add_bytes(Line a, Line b) { return _mm512_add_epi8(a, b); }
+PRONK_INLINE Line broadcast_byte(int value) { return _mm512_set1_epi8(static_cast<char>(value)); }
 // Whether dot multiplies weights − 2^(kBits − 1).
 template <int kBits>
 constexpr bool kDotTakesOffset = false;
@@ -58,6 +67,7 @@ PRONK_INLINE Ints broadcast_shifted(int32_t value) {
   return _mm512_slli_epi32(_mm512_set1_epi32(value), static_cast<unsigned>(kShift));
 }
 PRONK_INLINE Ints add(Ints a, Ints b) { return _mm512_add_epi32(a, b); }
+PRONK_INLINE Ints subtract(Ints a, Ints b) { return _mm512_sub_epi32(a, b); }
 PRONK_INLINE Ints multiply(Ints a, int32_t b) {
   return _mm512_mullo_epi32(a, _mm512_set1_epi32(b));
 }
@@ -75,6 +85,23 @@ PRONK_INLINE Floats multiply(Floats a, Floats b) { return _mm512_mul_ps(a, b); }
 PRONK_INLINE Floats add(Floats a, Floats b) { return _mm512_add_ps(a, b); }
 PRONK_INLINE Floats negate(Floats a) { return _mm512_xor_ps(a, _mm512_set1_ps(-0.0f)); }
 PRONK_INLINE Floats fused(Floats a, Floats b, Floats c) { return _mm512_fmadd_ps(a, b, c); }
+
+// With operands from memory in every lane, which cost no register and, unlike what a compiler makes
+// of them, no copy of one.
+PRONK_INLINE Ints broadcast_from(const int32_t* p) {
+  Ints out;
+  asm volatile("vpbroadcastd %1, %0" : "=v"(out) : "m"(*p));
+  return out;
+}
+PRONK_INLINE Floats multiply_from(Floats a, const float* p) {
+  Floats out;
+  asm volatile("vmulps %2%{1to16%}, %1, %0" : "=v"(out) : "v"(a), "m"(*p));
+  return out;
+}
+PRONK_INLINE Floats fused_from(Floats a, const float* p, Floats c) {
+  asm volatile("vfmadd231ps %2%{1to16%}, %1, %0" : "+v"(c) : "v"(a), "m"(*p));
+  return c;
+}
 
 // x, computed before what dot() comes next in the source.
 PRONK_INLINE Floats now(Floats x) {

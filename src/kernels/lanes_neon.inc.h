@@ -19,6 +19,7 @@ constexpr int kTokensTogether = 4;  // 16 of 32 registers are sums
 constexpr int kFewTokens = 4;
 constexpr int kTilesTogether = 4;
 constexpr int kTokensPerFloatTile = 4;
+constexpr int kPairedWords = 0;  // linear_pairs.inc.h
 
 template <class Out, class F>
 PRONK_INLINE Out each_register(F f) {

@@ -20,6 +20,7 @@ constexpr int kTokensTogether = 1;
 constexpr int kFewTokens = 1;
 constexpr int kTilesTogether = 4;
 constexpr int kTokensPerFloatTile = 2;
+constexpr int kPairedWords = 0;  // linear_pairs.inc.h
 
 template <class Out, class F>
 PRONK_INLINE Out each_lane(F f) {

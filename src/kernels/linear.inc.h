@@ -3,7 +3,13 @@
 #include "kernels/linear_formats.inc.h"
 #include "kernels/linear_probe.inc.h"
 #include "kernels/linear_quantize.inc.h"
+// clang-format off
+#include "kernels/linear_panel.inc.h"
+#if defined(PRONK_PAIRS)
+#include "kernels/linear_pairs.inc.h"
+#endif
 #include "kernels/linear_tile.inc.h"
+// clang-format on
 #if defined(PRONK_AMX)
 // clang-format off
 #include "kernels/amx.inc.h"

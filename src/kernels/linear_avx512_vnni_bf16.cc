@@ -6,6 +6,7 @@
 #include "kernels/linear_kernels.h"
 
 #define PRONK_ISA avx512_vnni_bf16
+#define PRONK_PAIRS
 // clang-format off
 #include "kernels/clean.inc.h"
 #include "kernels/lanes_avx512.inc.h"

@@ -17,7 +17,8 @@ PRONK_INLINE int32_t bits_of(float x) {
   return bits_of(x + 12582912.0f) - bits_of(12582912.0f);
 }
 
-constexpr int32_t kTiny = 0x0d800000;      // 2^-100: below it 127 / max has no room; counts as 0
+constexpr float kMax = kActivationMax, kUnits = kLowUnits;
+constexpr int32_t kTiny = 0x0d800000;      // 2^-100: below it kMax / max has no room; counts as 0
 constexpr int32_t kInfinite = 0x7f800000;  // infinity or NaN
 constexpr int kSums = 16;                  // of a row's squares: block b adds to number b % 16
 
@@ -77,8 +78,8 @@ void quantize_high(const float* x, const Activations& out, int t, Thresholds& th
     const __mmask16 is_infinite = _mm512_cmpge_epi32_mask(largest, broadcast_int(kInfinite));
     const Floats max = as_floats(largest);
     alignas(64) float factors[16], scales[16];
-    store(factors, _mm512_div_ps(broadcast(127.0f), max), 16);
-    Floats scale = _mm512_maskz_div_ps(static_cast<__mmask16>(~is_tiny), max, broadcast(127.0f));
+    store(factors, _mm512_div_ps(broadcast(kMax), max), 16);
+    Floats scale = _mm512_maskz_div_ps(static_cast<__mmask16>(~is_tiny), max, broadcast(kMax));
     scale = _mm512_mask_mov_ps(scale, is_infinite, broadcast(__builtin_nanf("")));
     store(scales, scale, 16);
     for (int half = 0; half < 2; ++half) {
@@ -105,16 +106,17 @@ void quantize_high(const float* x, const Activations& out, int t, Thresholds& th
   thresholds.set(t, sums, num_blocks);
 }
 
-// The second plane of a block that stands out, l of x ≈ s · (h + l / 254), at most 127.
+// The second plane of a block that stands out, l of x ≈ s · (h + l / kLowUnits).
 PRONK_INLINE void quantize_low(const float* x, const int8_t* high, float scale, int8_t* low) {
-  const Floats factor = broadcast(254.0f / scale);
+  const Floats factor = broadcast(kUnits / scale);
   for (int i = 0; i < kBlock; i += 16) {
     const __m128i h = _mm_loadu_si128(reinterpret_cast<const __m128i*>(high + i));
     const Floats coarse = multiply(broadcast(scale), to_floats(_mm512_cvtepi8_epi32(h)));
     const Floats rest = _mm512_sub_ps(_mm512_loadu_ps(x + i), coarse);
     const Ints whole = _mm512_cvtps_epi32(multiply(rest, factor));
-    const Ints bounded = _mm512_max_epi32(whole, broadcast_int(-127));
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(low + i), _mm512_cvtsepi32_epi8(bounded));
+    const Ints bounded = _mm512_min_epi32(_mm512_max_epi32(whole, broadcast_int(-kActivationMax)),
+                                          broadcast_int(kActivationMax));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(low + i), _mm512_cvtepi32_epi8(bounded));
   }
 }
 
@@ -152,6 +154,40 @@ PRONK_INLINE HalfSums half_sums(const int8_t* values, int num_tokens) {
   return out;
 }
 
+// Lane t: what the sums of token t's block start with where pairs are multiplied.
+PRONK_INLINE Ints pair_starts(const int8_t* values, int num_tokens) {
+  constexpr int kOfToken = (1 << kPairedWords) - 1;
+  const auto first_halves = static_cast<__mmask16>(kOfToken | kOfToken << 8);
+  const auto paired = static_cast<__mmask16>(kOfToken * 0x1111);
+  const Ints otherwise = _mm512_mask_mov_epi32(_mm512_set1_epi8(8), paired, zero_ints());
+  Ints lanes[kTileTokens / 2];  // eight of token 2 i, eight of the next
+  PRONK_UNROLL
+  for (int i = 0; i < kTileTokens / 2; ++i) {
+    const Ints x =
+        _mm512_maskz_loadu_epi32(first_lanes(8 * (num_tokens - 2 * i)), values + 2 * i * kBlock);
+    const Ints partners =
+        _mm512_xor_si512(_mm512_shuffle_i64x2(x, x, 0xb1), _mm512_set1_epi8(-128));
+    const Ints factors = _mm512_mask_mov_epi32(otherwise, first_halves, partners);
+    lanes[i] = _mm512_dpbusd_epi32(zero_ints(), factors, x);
+  }
+  Ints
+      four[2];  // quarters, of four tokens each: halves 0, 1 of tokens 2 i, halves 0, 1 of the next
+  PRONK_UNROLL
+  for (int n = 0; n < 2; ++n) {
+    Ints two[2];
+    PRONK_UNROLL
+    for (int i = 0; i < 2; ++i) {
+      const Ints a = lanes[4 * n + 2 * i], b = lanes[4 * n + 2 * i + 1];
+      two[i] = add(_mm512_unpacklo_epi32(a, b), _mm512_unpackhi_epi32(a, b));
+    }
+    four[n] = add(_mm512_unpacklo_epi64(two[0], two[1]), _mm512_unpackhi_epi64(two[0], two[1]));
+  }
+  const Ints sums = add(_mm512_shuffle_i32x4(four[0], four[1], 0x88),
+                        _mm512_shuffle_i32x4(four[0], four[1], 0xdd));
+  const Ints order = _mm512_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7, 8, 12, 9, 13, 10, 14, 11, 15);
+  return subtract(zero_ints(), _mm512_permutexvar_epi32(order, sums));
+}
+
 // Which tokens of block b stand out.
 PRONK_INLINE unsigned tokens_that_stand_out(Floats scales, SecondPlane rule,
                                             const Thresholds& thresholds) {
@@ -176,42 +212,55 @@ PRONK_INLINE unsigned finish_block(const float* x, int64_t b, SecondPlane rule,
   const Floats scales = load_first(out.scales + at, n);
   const unsigned standing_out = tokens_that_stand_out(scales, rule, thresholds);
   const auto stands_out = static_cast<__mmask16>(standing_out);
-  int8_t* low = out.low + at * kBlock;
-  memset(low, 0, static_cast<size_t>(n) * kBlock);
-  const HalfSums high = half_sums(out.high + at * kBlock, n);
-  HalfSums rest{{zero_ints(), zero_ints()}};
+  const auto save = [&](void* to, int which, Ints values) {
+    store(static_cast<float*>(to) + which * stride + at, as_floats(values), n);
+  };
+  // A plane's sums, as integers; returns those of the halves.
+  const auto save_sums = [&](const int8_t* values, int32_t* negated, int32_t* pairs) {
+    const HalfSums sums = half_sums(values, n);
+    const Ints all = add(sums.of[0], sums.of[1]);
+    save(negated, 0, subtract(zero_ints(), sums.of[0]));
+    save(negated, 1, subtract(zero_ints(), sums.of[1]));
+    save(negated, 2, subtract(zero_ints(), all));
+    if constexpr (kPairedWords > 0) {
+      const Ints centred = pair_starts(values, n);
+      save(pairs, 0, add(centred, shift_left<3>(all)));
+      save(pairs, 1, centred);
+    }
+    return sums;
+  };
+  HalfSums sums = save_sums(out.high + at * kBlock, out.negated_high, out.pairs_high);
+  Floats unit = scales;
   if (standing_out != 0) {
+    int8_t* low = out.low + at * kBlock;
+    memset(low, 0, static_cast<size_t>(n) * kBlock);
     for (unsigned left = standing_out; left != 0; left &= left - 1) {
       const int t = __builtin_ctz(left);
       quantize_low(x + t * int64_t{out.columns} + b * kBlock, out.high + (at + t) * kBlock,
                    out.scales[at + t], low + t * kBlock);
     }
-    rest = half_sums(low, n);
+    const HalfSums rest = save_sums(low, out.negated_low, out.pairs_low);
+    for (int h = 0; h < 2; ++h)
+      sums.of[h] = _mm512_mask_add_epi32(sums.of[h], stands_out, multiply(sums.of[h], kLowUnits),
+                                         rest.of[h]);
+    unit = _mm512_mask_div_ps(scales, stands_out, scales, broadcast(kUnits));
   }
-  const Floats unit = _mm512_mask_div_ps(scales, stands_out, scales, broadcast(254.0f));
-  const auto save = [&](int which, Ints of_high, Ints of_low) {
-    const Ints both = _mm512_mask_add_epi32(of_high, stands_out, multiply(of_high, 254), of_low);
-    const int64_t place = which * stride + at;
-    store(reinterpret_cast<float*>(out.negated_high + place),
-          as_floats(_mm512_sub_epi32(zero_ints(), of_high)), n);
-    store(reinterpret_cast<float*>(out.negated_low + place),
-          as_floats(_mm512_sub_epi32(zero_ints(), of_low)), n);
-    store(out.scaled_sums + place, multiply(unit, to_floats(both)), n);
-  };
-  save(0, high.of[0], rest.of[0]);
-  save(1, high.of[1], rest.of[1]);
-  save(2, add(high.of[0], high.of[1]), add(rest.of[0], rest.of[1]));
+  save(out.scaled_sums, 0, as_ints(multiply(unit, to_floats(sums.of[0]))));
+  save(out.scaled_sums, 1, as_ints(multiply(unit, to_floats(sums.of[1]))));
+  save(out.scaled_sums, 2, as_ints(multiply(unit, to_floats(add(sums.of[0], sums.of[1])))));
   return standing_out;
 }
 
 #else
 
-// The second plane of a block that stands out, l of x ≈ s · (h + l / 254), at most 127.
+// The second plane of a block that stands out, l of x ≈ s · (h + l / kLowUnits).
 PRONK_INLINE void quantize_low(const float* x, const int8_t* high, float scale, int8_t* low) {
-  const float factor = 254.0f / scale;
+  const float factor = kUnits / scale;
   for (int i = 0; i < kBlock; ++i) {
     const int32_t l = rounded((x[i] - scale * static_cast<float>(high[i])) * factor);
-    low[i] = static_cast<int8_t>(l > 127 ? 127 : l < -127 ? -127 : l);
+    low[i] = static_cast<int8_t>(l > kActivationMax    ? kActivationMax
+                                 : l < -kActivationMax ? -kActivationMax
+                                                       : l);
   }
 }
 
@@ -234,9 +283,9 @@ PRONK_INLINE float quantize_block(const float* x, int8_t* high) {
   }
   float max;
   memcpy(&max, &largest, sizeof max);
-  const float factor = 127.0f / max;
+  const float factor = kMax / max;
   for (int i = 0; i < kBlock; ++i) high[i] = static_cast<int8_t>(rounded(x[i] * factor));
-  return max / 127.0f;
+  return max / kMax;
 }
 
 // h and s of a row, and its threshold.
@@ -263,12 +312,13 @@ PRONK_INLINE void sum_block(const Activations& out, int64_t b, int t, float scal
   }
   high[2] = high[0] + high[1];
   low[2] = low[0] + low[1];
-  const float unit = stands_out ? scale / 254.0f : scale;
+  const float unit = stands_out ? scale / kUnits : scale;
   for (int h = 0; h < kBlockSums; ++h) {
     const int64_t at = first + h * stride;
     out.negated_high[at] = -high[h];
     out.negated_low[at] = -low[h];
-    out.scaled_sums[at] = unit * static_cast<float>(stands_out ? 254 * high[h] + low[h] : high[h]);
+    out.scaled_sums[at] =
+        unit * static_cast<float>(stands_out ? kLowUnits * high[h] + low[h] : high[h]);
   }
 }
 

@@ -11,157 +11,9 @@
 //
 // A block's weights are unpacked once, into registers where there are enough, and stay there while
 // token after token goes by. Where there are not (kTokensTogether > 1), as many tokens take each
-// word together.
+// word together. linear_pairs.inc.h has another way to the same sums.
 namespace pronk::kernels::PRONK_ISA {
 namespace {
-
-constexpr float kLowUnit = 1.0f / 254;
-
-// How far ahead of the products a panel is asked for from memory, and how near its lines are to
-// come (__builtin_prefetch). The last panel of a matrix asks for what lies behind it, which costs
-// nothing where nothing is. With AVX-512 one tile reads a panel once, so its lines pass by the L2
-// cache; AMX has not been measured with that.
-#if defined(__AVX512F__) && !defined(PRONK_AMX)
-constexpr int64_t kPrefetchBytes = 6144;
-constexpr int kPrefetchNear = 0;
-#else
-constexpr int64_t kPrefetchBytes = 3072;
-constexpr int kPrefetchNear = 2;
-#endif
-// With more to do for each line, a tile stands still for one that is late.
-constexpr int64_t prefetch_bytes(int tokens) {
-  return tokens > 4 ? kPrefetchBytes * 4 / 3 : kPrefetchBytes;
-}
-
-template <int kBytes>
-PRONK_INLINE void prefetch(const uint8_t* p) {
-  PRONK_UNROLL
-  for (int i = 0; i < kBytes; i += 64) __builtin_prefetch(p + kPrefetchBytes + i, 0, kPrefetchNear);
-}
-
-// A word's share of the lines that a block of 32 columns takes: asked for all at once, they make
-// the core wait.
-template <class F, int j>
-PRONK_INLINE void prefetch_word(const uint8_t* ahead) {
-  constexpr int kLines = F::kBytes / F::kSubBlocks / 64;
-  PRONK_UNROLL
-  for (int i = j * kLines / 8; i < (j + 1) * kLines / 8; ++i)
-    __builtin_prefetch(ahead + 64 * i, 0, kPrefetchNear);
-}
-
-constexpr bool kBlockInRegisters = kTokensTogether == 1;
-
-template <class F>
-struct Scales {
-  Floats scales[kGroupsPerTile][F::kScales];
-  Floats mins[kGroupsPerTile][F::kScales];
-};
-
-// 32 columns of kGroupsPerTile groups of rows, whose words are unpacked where they are needed.
-template <class F>
-struct PackedWeights : Scales<F> {
-  const uint8_t* lines[kGroupsPerTile];
-  const uint8_t* ahead;
-
-  template <int j>
-  PRONK_INLINE Line word(int g) const {
-    if (g == 0) prefetch_word<F, j>(ahead);
-    return F::template weights<j>(lines[g]);
-  }
-};
-
-// The same, unpacked.
-template <class F>
-struct Weights : Scales<F> {
-  Line words[kGroupsPerTile][kActivationBlock / 4];
-
-  PRONK_INLINE explicit Weights(const PackedWeights<F>& w) : Scales<F>(w) { unpack<0>(w); }
-
-  template <int j>
-  PRONK_INLINE Line word(int g) const {
-    return words[g][j];
-  }
-
- private:
-  template <int j>
-  PRONK_INLINE void unpack(const PackedWeights<F>& w) {
-    PRONK_UNROLL
-    for (int g = 0; g < kGroupsPerTile; ++g) words[g][j] = w.template word<j>(g);
-    if constexpr (j + 1 < kActivationBlock / 4) unpack<j + 1>(w);
-  }
-};
-
-// Goes over a panel, 32 columns after 32.
-template <class F>
-struct PanelReader {
-  const uint8_t* block;
-  int first_group;
-  int64_t ahead;  // bytes
-  int sub = F::kSubBlocks;
-  typename F::Head heads[kGroupsPerTile] = {};
-
-  PRONK_INLINE PanelReader(const uint8_t* panel, int group, int64_t prefetch_bytes)
-      : block(panel - F::kBytes),
-        first_group(group),
-        ahead(group == 0 ? prefetch_bytes : 0) {}  // once for all groups
-
-  PRONK_INLINE PackedWeights<F> next() {
-    if (sub == F::kSubBlocks) {
-      sub = 0;
-      block += F::kBytes;
-      PRONK_UNROLL
-      for (int g = 0; g < kGroupsPerTile; ++g) heads[g] = F::read_head(block, first_group + g);
-    }
-    PackedWeights<F> out;
-    PRONK_UNROLL
-    for (int g = 0; g < kGroupsPerTile; ++g) {
-      out.lines[g] = F::lines(block, sub, first_group + g);
-      PRONK_UNROLL
-      for (int h = 0; h < F::kScales; ++h) {
-        out.scales[g][h] = F::scale(heads[g], sub, h);
-        if constexpr (F::kHasMin) out.mins[g][h] = F::min(heads[g], sub, h);
-      }
-    }
-    out.ahead = block + sub * (F::kBytes / F::kSubBlocks) + ahead;
-    ++sub;
-    return out;
-  }
-};
-
-// The tokens of a tile of activations, 32 columns after 32.
-template <class F>
-struct TileTokens {
-  const int8_t* values[2];  // high, low
-  const int32_t* negated_sums[2][F::kScales];
-  const float* scales;
-  const float* scaled_sums[F::kScales];
-  const uint16_t* stands_out;
-  int count;
-  int64_t at = 0;  // of these 32 columns' first token
-
-  TileTokens() = default;
-  PRONK_INLINE explicit TileTokens(const Activations& tile)
-      : values{tile.high, tile.low},
-        scales(tile.scales),
-        stands_out(tile.stands_out),
-        count(tile.num_rows) {
-    for (int h = 0; h < F::kScales; ++h) {
-      const int which = F::kScales == 1 ? 2 : h;  // the sums of all 32, or of each half
-      const int64_t first = int64_t{which} * tile.num_blocks() * tile.num_rows;
-      negated_sums[0][h] = tile.negated_high + first;
-      negated_sums[1][h] = tile.negated_low + first;
-      scaled_sums[h] = tile.scaled_sums + first;
-    }
-  }
-
-  PRONK_INLINE void next() {
-    at += count;
-    stands_out += 1;
-  }
-};
-
-// Outputs of a token in kGroupsPerTile groups of rows.
-using Outputs = Floats[kGroupsPerTile];
 
 // The products of 32 columns of kTokens tokens, in a chain for each half of the columns where each
 // has a scale, or where a token that is alone would wait for itself.
@@ -252,13 +104,18 @@ PRONK_INLINE void add_tokens(const W& w, const TileTokens<F>& x, int t, Outputs*
   }
 }
 
-// The first planes of tokens t to end, kTokensTogether at once.
+// The first planes of all tokens from t on, kTokensTogether at once.
 template <class F, int kTokens = kTokensTogether>
-PRONK_INLINE void add_first_planes(const Weights<F>& w, const TileTokens<F>& x, int t, int end,
-                                   Outputs* out) {
+PRONK_INLINE void add_first_planes(const Weights<F>& w, const TileTokens<F>& x, Outputs* out,
+                                   int t = 0) {
   PRONK_NO_UNROLL
-  for (; t + kTokens <= end; t += kTokens) add_tokens<F, false, kTokens>(w, x, t, out);
-  if constexpr (kTokens > 1) add_first_planes<F, kTokens - 1>(w, x, t, end, out);
+  for (; t + kTokens <= x.count; t += kTokens) add_tokens<F, false, kTokens>(w, x, t, out);
+  if constexpr (kTokens > 1) add_first_planes<F, kTokens - 1>(w, x, out, t);
+}
+template <class F>
+PRONK_INLINE void add_second_plane(const Weights<F>& w, const TileTokens<F>& x, int t,
+                                   Outputs* out) {
+  add_tokens<F, true, 1>(w, x, t, out);
 }
 
 PRONK_INLINE void clear(int tokens, Outputs* out) {
@@ -284,6 +141,14 @@ PRONK_INLINE auto for_few_tokens(const PackedWeights<F>& w) {
     return Weights<F>(w);
   else
     return w;  // all tokens take a word together, so it is needed once
+}
+
+template <class F>
+PRONK_INLINE auto for_many_tokens(const PackedWeights<F>& w) {
+  if constexpr (kMultipliesPairs<F>)
+    return PairedWeights<F>(w);
+  else
+    return Weights<F>(w);
 }
 
 // kTokens tokens, whose outputs stay in registers where they fit.
@@ -315,6 +180,18 @@ void multiply_few_tokens(const uint8_t* panel, int first_group, const Activation
     save(high + t, low + t, first_group, 1, num_rows, y + t * y_stride, y_stride);
 }
 
+// The second planes of those tokens that stand out in these 32 columns. They are few: in a function
+// of their own, which unpacks the weights again, they leave all registers to the first planes.
+template <class F>
+PRONK_APART void add_second_planes(const PackedWeights<F>& packed, const TileTokens<F>* tiles,
+                                   int num_tiles, Outputs (*out)[kTileTokens]) {
+  const auto w = for_many_tokens<F>(packed);
+  for (int i = 0; i < num_tiles; ++i) {
+    for (unsigned rest = *tiles[i].stands_out; rest != 0; rest &= rest - 1)
+      add_second_plane(w, tiles[i], __builtin_ctz(rest), out[i]);
+  }
+}
+
 // Any number of tokens, in tiles: kTilesTogether of them at most.
 template <class F>
 void multiply_many_tokens(const uint8_t* panel, int first_group, const Activations& all,
@@ -329,15 +206,15 @@ void multiply_many_tokens(const uint8_t* panel, int first_group, const Activatio
   }
   PanelReader<F> reader(panel, first_group, prefetch_bytes(kTileTokens));
   for (int left = all.num_blocks(); left > 0; --left) {
-    const Weights<F> w(reader.next());
+    const PackedWeights<F> packed = reader.next();
+    const auto w = for_many_tokens<F>(packed);
+    unsigned stand_out = 0;
     for (int i = 0; i < num_tiles; ++i) {
-      const TileTokens<F> x = tiles[i];
-      add_first_planes(w, x, 0, x.count, high[i]);
-      for (unsigned rest = *x.stands_out; __builtin_expect(rest != 0, 0); rest &= rest - 1) {
-        add_tokens<F, true, 1>(w, x, __builtin_ctz(rest), low[i]);
-      }
-      tiles[i].next();
+      add_first_planes(w, tiles[i], high[i]);
+      stand_out |= *tiles[i].stands_out;
     }
+    if (__builtin_expect(stand_out != 0, 0)) add_second_planes<F>(packed, tiles, num_tiles, low);
+    for (int i = 0; i < num_tiles; ++i) tiles[i].next();
   }
   for (int i = 0; i < num_tiles; ++i, y += kTileTokens * y_stride)
     save(high[i], low[i], first_group, tiles[i].count, num_rows, y, y_stride);

@@ -104,7 +104,7 @@ struct OwnedActivations {
   std::vector<float> values;
   std::vector<std::int8_t> high, low;
   std::vector<float> scales;
-  std::vector<std::int32_t> negated_high, negated_low;
+  std::vector<std::int32_t> negated_high, negated_low, pairs_high, pairs_low;
   std::vector<float> scaled_sums;
   std::vector<std::uint16_t> stands_out;
   std::vector<std::uint16_t> bf16;
@@ -120,6 +120,8 @@ struct OwnedActivations {
     negated_high.resize(n / 32 * kBlockSums);
     negated_low.resize(n / 32 * kBlockSums);
     scaled_sums.resize(n / 32 * kBlockSums);
+    pairs_high.resize(n / 32 * 2);
+    pairs_low.resize(n / 32 * 2);
     bf16.resize(static_cast<std::size_t>(tokens * (columns + 31) / 32 * 32 + 32 * tokens));
     view = {.num_rows = tokens,
             .columns = columns,
@@ -129,6 +131,8 @@ struct OwnedActivations {
             .negated_high = negated_high.data(),
             .negated_low = negated_low.data(),
             .scaled_sums = scaled_sums.data(),
+            .pairs_high = pairs_high.data(),
+            .pairs_low = pairs_low.data(),
             .bf16 = bf16.data(),
             .f32 = values.data()};
     stands_out.resize(static_cast<std::size_t>(view.num_tiles() * view.num_blocks()));
@@ -154,7 +158,7 @@ struct OwnedActivations {
     const std::size_t at = 32 * block + static_cast<std::size_t>(k % 32);
     if (kind == ActivationKind::kBF16) return {bf16_to_float(bf16[at]), 0};
     const double scale = scales[block];
-    return {scale * high[at], scale * low[at] / 254};
+    return {scale * high[at], scale * low[at] / kLowUnits};
   }
   double value(ActivationKind kind, int t, int k) const {
     const Parts p = parts(kind, t, k);

@@ -216,7 +216,7 @@ TEST(Runner, FasterPrecisionsStayNearTheExactOne) {
   for (const auto& row : exact)
     for (float x : row) square += double{x} * x;
   const double typical = std::sqrt(square / (64.0 * 70));
-  EXPECT_LT(worst_difference(logits(Precision::kHigh), exact), 0.03 * typical);  // the bf16 cache
+  EXPECT_LT(worst_difference(logits(Precision::kHigh), exact), 0.035 * typical);  // the bf16 cache
   EXPECT_LT(worst_difference(logits(Precision::kHigh, CacheType::kInt8), exact), 0.06 * typical);
   EXPECT_LT(worst_difference(logits(Precision::kFast), exact), 0.15 * typical);
 }

@@ -1,0 +1,164 @@
+// Panels and tiles of activations as the integer tiles read them: 32 columns after 32.
+namespace pronk::kernels::PRONK_ISA {
+namespace {
+
+constexpr float kLowUnit = 1.0f / kLowUnits;
+
+// How far ahead of the products a panel is asked for from memory, and how near its lines are to
+// come (__builtin_prefetch). The last panel of a matrix asks for what lies behind it, which costs
+// nothing where nothing is. With AVX-512 one tile reads a panel once, so its lines pass by the L2
+// cache; AMX has not been measured with that.
+#if defined(__AVX512F__) && !defined(PRONK_AMX)
+constexpr int64_t kPrefetchBytes = 6144;
+constexpr int kPrefetchNear = 0;
+#else
+constexpr int64_t kPrefetchBytes = 3072;
+constexpr int kPrefetchNear = 2;
+#endif
+// With more to do for each line, a tile stands still for one that is late.
+constexpr int64_t prefetch_bytes(int tokens) {
+  return tokens > 4 ? kPrefetchBytes * 4 / 3 : kPrefetchBytes;
+}
+
+template <int kBytes>
+PRONK_INLINE void prefetch(const uint8_t* p) {
+  PRONK_UNROLL
+  for (int i = 0; i < kBytes; i += 64) __builtin_prefetch(p + kPrefetchBytes + i, 0, kPrefetchNear);
+}
+
+// A word's share of the lines that a block of 32 columns takes: asked for all at once, they make
+// the core wait.
+template <class F, int j>
+PRONK_INLINE void prefetch_word(const uint8_t* ahead) {
+  constexpr int kLines = F::kBytes / F::kSubBlocks / 64;
+  PRONK_UNROLL
+  for (int i = j * kLines / 8; i < (j + 1) * kLines / 8; ++i)
+    __builtin_prefetch(ahead + 64 * i, 0, kPrefetchNear);
+}
+
+constexpr bool kBlockInRegisters = kTokensTogether == 1;
+
+template <class F>
+struct Scales {
+  Floats scales[kGroupsPerTile][F::kScales];
+  Floats mins[kGroupsPerTile][F::kScales];
+};
+
+// 32 columns of kGroupsPerTile groups of rows, whose words are unpacked where they are needed.
+template <class F>
+struct PackedWeights : Scales<F> {
+  const uint8_t* lines[kGroupsPerTile];
+  const uint8_t* ahead;
+
+  template <int j>
+  PRONK_INLINE Line word(int g) const {
+    if (g == 0) prefetch_word<F, j>(ahead);
+    return F::template weights<j>(lines[g]);
+  }
+};
+
+// The same, unpacked.
+template <class F>
+struct Weights : Scales<F> {
+  Line words[kGroupsPerTile][kActivationBlock / 4];
+
+  PRONK_INLINE explicit Weights(const PackedWeights<F>& w) : Scales<F>(w) { unpack<0>(w); }
+
+  template <int j>
+  PRONK_INLINE Line word(int g) const {
+    return words[g][j];
+  }
+
+ private:
+  template <int j>
+  PRONK_INLINE void unpack(const PackedWeights<F>& w) {
+    PRONK_UNROLL
+    for (int g = 0; g < kGroupsPerTile; ++g) words[g][j] = w.template word<j>(g);
+    if constexpr (j + 1 < kActivationBlock / 4) unpack<j + 1>(w);
+  }
+};
+
+// Whether many tokens are multiplied as pairs of columns (linear_pairs.inc.h).
+template <class F>
+constexpr bool kMultipliesPairs = kPairedWords > 0 && F::kBits <= 4 && F::kScales == 1;
+template <class F>
+struct PairedWeights;
+
+// Goes over a panel, 32 columns after 32.
+template <class F>
+struct PanelReader {
+  const uint8_t* block;
+  int first_group;
+  int64_t ahead;  // bytes
+  int sub = F::kSubBlocks;
+  typename F::Head heads[kGroupsPerTile] = {};
+
+  PRONK_INLINE PanelReader(const uint8_t* panel, int group, int64_t prefetch_bytes)
+      : block(panel - F::kBytes),
+        first_group(group),
+        ahead(group == 0 ? prefetch_bytes : 0) {}  // once for all groups
+
+  PRONK_INLINE PackedWeights<F> next() {
+    if (sub == F::kSubBlocks) {
+      sub = 0;
+      block += F::kBytes;
+      PRONK_UNROLL
+      for (int g = 0; g < kGroupsPerTile; ++g) heads[g] = F::read_head(block, first_group + g);
+    }
+    PackedWeights<F> out;
+    PRONK_UNROLL
+    for (int g = 0; g < kGroupsPerTile; ++g) {
+      out.lines[g] = F::lines(block, sub, first_group + g);
+      PRONK_UNROLL
+      for (int h = 0; h < F::kScales; ++h) {
+        out.scales[g][h] = F::scale(heads[g], sub, h);
+        if constexpr (F::kHasMin) out.mins[g][h] = F::min(heads[g], sub, h);
+      }
+    }
+    out.ahead = block + sub * (F::kBytes / F::kSubBlocks) + ahead;
+    ++sub;
+    return out;
+  }
+};
+
+// The tokens of a tile of activations, 32 columns after 32.
+template <class F>
+struct TileTokens {
+  const int8_t* values[2];  // high, low
+  const int32_t* negated_sums[2][F::kScales];
+  const int32_t* pair_starts[2];
+  const float* scales;
+  const float* scaled_sums[F::kScales];
+  const uint16_t* stands_out;
+  int count;
+  int64_t at = 0;  // of these 32 columns' first token
+
+  TileTokens() = default;
+  PRONK_INLINE explicit TileTokens(const Activations& tile)
+      : values{tile.high, tile.low},
+        scales(tile.scales),
+        stands_out(tile.stands_out),
+        count(tile.num_rows) {
+    for (int h = 0; h < F::kScales; ++h) {
+      const int which = F::kScales == 1 ? 2 : h;  // the sums of all 32, or of each half
+      const int64_t first = int64_t{which} * tile.num_blocks() * tile.num_rows;
+      negated_sums[0][h] = tile.negated_high + first;
+      negated_sums[1][h] = tile.negated_low + first;
+      scaled_sums[h] = tile.scaled_sums + first;
+    }
+    const int64_t first = F::kOffsetShift < 0 ? 0 : int64_t{tile.num_blocks()} * tile.num_rows;
+    pair_starts[0] = tile.pairs_high + first;
+    pair_starts[1] = tile.pairs_low + first;
+  }
+
+  PRONK_INLINE void next() {
+    at += count;
+    stands_out += 1;
+  }
+};
+
+// Outputs of a token in kGroupsPerTile groups of rows.
+using Outputs = Floats[kGroupsPerTile];
+
+}  // namespace
+}  // namespace pronk::kernels::PRONK_ISA
