@@ -21,16 +21,19 @@ inline constexpr int kNumWeightTypes = 17;  // DType's values, in its order
 
 // What is kept of the sum of a block's columns 0-15, of columns 16-31, and of all 32.
 inline constexpr int kBlockSums = 3;
+// Where pairs of columns are multiplied (linear_pairs.inc.h), what the sums of a block start with:
+// those of unsigned weights, and of weights − 8.
+inline constexpr int kPairStarts = 2;
 
 // A block of 32 activations x stands as integers: x ≈ scale · (high + low / kLowUnits), scale =
 // max|x| / kActivationMax. In a block that does not stand out in its row low is all zeros; in one
 // that does, both together have about 16 bits. A block with a NaN or an infinity has a NaN scale
 // and zeros.
-//
-// Which blocks of a row stand out: those whose scale² is over kStandsOut times the row's mean
-// scale² (kFast), or all of them (kHigh). Depends on nothing but the row.
 inline constexpr int kActivationMax = 120;  // so that the sum with a weight of 4 bits has 8
 inline constexpr int kLowUnits = 2 * kActivationMax;
+
+// Which blocks of a row stand out: those whose scale² is over kStandsOut times the row's mean
+// scale² (kFast), or all of them (kHigh). Depends on nothing but the row.
 inline constexpr double kStandsOut = 2.5;
 enum class SecondPlane : uint8_t { kFast, kHigh };
 
@@ -48,12 +51,10 @@ struct Activations {
   float* scales = nullptr;          // [columns / 32, n]
   int32_t* negated_high = nullptr;  // [kBlockSums, columns / 32, n]: −Σ high
   int32_t* negated_low = nullptr;   // [kBlockSums, columns / 32, n]: −Σ low
-  float* scaled_sums = nullptr;     // [kBlockSums, columns / 32, n]: scale · Σ (high + low / 240)
+  float* scaled_sums = nullptr;     // [kBlockSums, columns / 32, n]: scale · Σ of both planes
   uint16_t* stands_out = nullptr;   // [columns / 32]: bit t: token t's low is more than zeros
-  // Where pairs of columns are multiplied (linear_pairs.inc.h): what the sums of unsigned weights
-  // and of weights − 8 start with.
-  int32_t* pairs_high = nullptr;  // [2, columns / 32, n]
-  int32_t* pairs_low = nullptr;   // [2, columns / 32, n]
+  int32_t* pairs_high = nullptr;    // [kPairStarts, columns / 32, n], by tables with pairs
+  int32_t* pairs_low = nullptr;     // [kPairStarts, columns / 32, n]
   // kBF16: [columns / 32, n, 32], the last block filled up with zeros.
   uint16_t* bf16 = nullptr;
   // kF32: [T, columns]
@@ -74,8 +75,8 @@ struct Activations {
     if (negated_low) out.negated_low += block * kBlockSums;
     if (scaled_sums) out.scaled_sums += block * kBlockSums;
     if (stands_out) out.stands_out += int64_t{i} * num_blocks();
-    if (pairs_high) out.pairs_high += block * 2;
-    if (pairs_low) out.pairs_low += block * 2;
+    if (pairs_high) out.pairs_high += block * kPairStarts;
+    if (pairs_low) out.pairs_low += block * kPairStarts;
     if (bf16) out.bf16 += block * kActivationBlock;
     if (f32) out.f32 += static_cast<int64_t>(first) * columns;
     return out;

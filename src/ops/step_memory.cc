@@ -42,8 +42,8 @@ StepMemory::Prepared& StepMemory::prepare(Tensor x, kernels::ActivationKind kind
       p.others.negated_high = arena_.take_array<std::int32_t>(num_blocks * kernels::kBlockSums);
       p.others.negated_low = arena_.take_array<std::int32_t>(num_blocks * kernels::kBlockSums);
       p.others.scaled_sums = arena_.take_array<float>(num_blocks * kernels::kBlockSums);
-      p.others.pairs_high = arena_.take_array<std::int32_t>(num_blocks * 2);
-      p.others.pairs_low = arena_.take_array<std::int32_t>(num_blocks * 2);
+      p.others.pairs_high = arena_.take_array<std::int32_t>(num_blocks * kernels::kPairStarts);
+      p.others.pairs_low = arena_.take_array<std::int32_t>(num_blocks * kernels::kPairStarts);
       p.others.stands_out = arena_.take_array<std::uint16_t>(std::int64_t{p.others.num_tiles()} *
                                                              p.others.num_blocks());
       break;

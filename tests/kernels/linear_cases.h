@@ -120,8 +120,8 @@ struct OwnedActivations {
     negated_high.resize(n / 32 * kBlockSums);
     negated_low.resize(n / 32 * kBlockSums);
     scaled_sums.resize(n / 32 * kBlockSums);
-    pairs_high.resize(n / 32 * 2);
-    pairs_low.resize(n / 32 * 2);
+    pairs_high.resize(n / 32 * kPairStarts);
+    pairs_low.resize(n / 32 * kPairStarts);
     bf16.resize(static_cast<std::size_t>(tokens * (columns + 31) / 32 * 32 + 32 * tokens));
     view = {.num_rows = tokens,
             .columns = columns,

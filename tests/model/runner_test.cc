@@ -195,13 +195,22 @@ INSTANTIATE_TEST_SUITE_P(
                     Computing{Precision::kFast, DType::kQ4_0, CacheType::kInt8},
                     Computing{Precision::kHigh, DType::kQ8_0, CacheType::kInt8}));
 
-double worst_difference(const std::vector<std::vector<float>>& a,
-                        const std::vector<std::vector<float>>& b) {
-  double worst = 0;
+struct Difference {
+  double worst = 0, root_mean_square = 0;
+};
+Difference difference(const std::vector<std::vector<float>>& a,
+                      const std::vector<std::vector<float>>& b) {
+  Difference out;
+  double squares = 0, count = 0;
   for (std::size_t i = 0; i < a.size(); ++i)
-    for (std::size_t j = 0; j < a[i].size(); ++j)
-      worst = std::max(worst, std::abs(double{a[i][j]} - b[i][j]));
-  return worst;
+    for (std::size_t j = 0; j < a[i].size(); ++j) {
+      const double d = std::abs(double{a[i][j]} - b[i][j]);
+      out.worst = std::max(out.worst, d);
+      squares += d * d;
+      count += 1;
+    }
+  out.root_mean_square = std::sqrt(squares / count);
+  return out;
 }
 
 TEST(Runner, FasterPrecisionsStayNearTheExactOne) {
@@ -216,9 +225,15 @@ TEST(Runner, FasterPrecisionsStayNearTheExactOne) {
   for (const auto& row : exact)
     for (float x : row) square += double{x} * x;
   const double typical = std::sqrt(square / (64.0 * 70));
-  EXPECT_LT(worst_difference(logits(Precision::kHigh), exact), 0.035 * typical);  // the bf16 cache
-  EXPECT_LT(worst_difference(logits(Precision::kHigh, CacheType::kInt8), exact), 0.06 * typical);
-  EXPECT_LT(worst_difference(logits(Precision::kFast), exact), 0.15 * typical);
+  // The worst of all logits depends on which keys and values the cache rounds otherwise, so it
+  // scatters more than the mean.
+  const auto expect_near = [&](const Difference& d, double worst, double mean) {
+    EXPECT_LT(d.worst, worst * typical);
+    EXPECT_LT(d.root_mean_square, mean * typical);
+  };
+  expect_near(difference(logits(Precision::kHigh), exact), 0.035, 0.005);
+  expect_near(difference(logits(Precision::kHigh, CacheType::kInt8), exact), 0.06, 0.01);
+  expect_near(difference(logits(Precision::kFast), exact), 0.15, 0.028);
 }
 
 TEST(Runner, TiedOutputIsTheEmbedding) {
