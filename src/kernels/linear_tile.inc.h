@@ -135,6 +135,29 @@ PRONK_INLINE void save(const Outputs* high, const Outputs* low, int first_group,
   }
 }
 
+// Asks for the lines that outputs will be saved to, a share with each block of columns, so that
+// they come while products keep the core busy.
+struct OutputLines {
+  const float* next;
+  const float* end;
+  int64_t stride;
+  int share;  // tokens
+
+  PRONK_INLINE OutputLines(const float* y, int64_t y_stride, int first_group,
+                           const Activations& all)
+      : next(y + 16 * first_group),
+        end(next + all.num_rows * y_stride),
+        stride(y_stride),
+        share((all.num_rows + all.num_blocks() - 1) / all.num_blocks()) {}
+
+  PRONK_INLINE void ask() {
+    for (int i = 0; i < share && next < end; ++i, next += stride) {
+      PRONK_UNROLL
+      for (int g = 0; g < kGroupsPerTile; ++g) __builtin_prefetch(next + 16 * g, 1);
+    }
+  }
+};
+
 template <class F>
 PRONK_INLINE auto for_few_tokens(const PackedWeights<F>& w) {
   if constexpr (kBlockInRegisters)
@@ -205,7 +228,9 @@ void multiply_many_tokens(const uint8_t* panel, int first_group, const Activatio
     clear(tiles[i].count, low[i]);
   }
   PanelReader<F> reader(panel, first_group, prefetch_bytes(kTileTokens));
+  OutputLines lines(y, y_stride, first_group, all);
   for (int left = all.num_blocks(); left > 0; --left) {
+    lines.ask();
     const PackedWeights<F> packed = reader.next();
     const auto w = for_many_tokens<F>(packed);
     unsigned stand_out = 0;

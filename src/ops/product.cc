@@ -22,6 +22,18 @@ bool at_once(const LinearKernels& k, DType type, const kernels::Activations& x) 
 // plane, scales and sums.
 int most_block_tokens(bool are_at_once) { return are_at_once ? 256 : 180; }
 
+// Tiles of a block of rows. Where a core's own cache keeps a thread's rows from one operation to
+// the next, which narrow ones are, each thread gets as many blocks as any other: its own rows,
+// then.
+int tiles_per_block(int num_tiles, int most_tokens, std::int64_t columns, int num_threads) {
+  constexpr std::int64_t kNarrow = 2048;  // columns, from which on that does not pay
+  constexpr int kFewTiles = 8;            // of a block: with fewer, unpacking weights costs more
+  const int num_blocks = rounded_up(num_tiles, most_tokens / kernels::kTileTokens);
+  const int fair = rounded_up(num_blocks, num_threads) * num_threads;
+  const bool is_fair = num_blocks > 1 && columns < kNarrow && num_tiles >= fair * kFewTiles;
+  return rounded_up(num_tiles, is_fair ? fair : num_blocks);
+}
+
 // Panels that a thread takes together: many tokens go over them while they are in its cache; but
 // every thread should come back for work a few times, in case its neighbours are slow, and the
 // fewer the tokens, the shorter may be what one does while the others wait. Weights that are not
@@ -101,7 +113,7 @@ Product::Product(const LinearKernels& k, const Linear& w, const StepMemory::Prep
   // What packs panels on its way does so once.
   if (w.packed_type && use_ == PanelSource::Use::kPacked) {
     const int most = most_block_tokens(at_once(k, *w.packed_type, blocks_of_));
-    block_tiles_ = rounded_up(num_tiles, rounded_up(num_tiles, most / kernels::kTileTokens));
+    block_tiles_ = tiles_per_block(num_tiles, most, w.columns, num_threads);
   }
   num_blocks_ = rounded_up(num_tiles, block_tiles_);
 }
