@@ -25,7 +25,7 @@ struct EngineOptions {
   int num_threads = 0;  // 0: the cores this process may use
   int context = 0;  // tokens of the longest sequence; 0: what the model allows and the memory holds
   int max_sequences = 16;      // running together
-  int max_batch_tokens = 512;  // tokens per step
+  int max_batch_tokens = 256;  // tokens per step
   int max_waiting = 1024;      // requests beyond those running; more are refused
   bool prefix_cache = true;
   CacheType cache_type = CacheType::kBF16;

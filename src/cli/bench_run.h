@@ -11,7 +11,7 @@ namespace pronk::cli {
 
 struct BenchSetup {
   int num_prompt = 0, num_predict = 0, num_sequences = 1, num_threads = 0;
-  int max_batch_tokens = 512;
+  int max_batch_tokens = 256;
   std::vector<TokenId> prompt = {};  // empty: random tokens
   int num_tokens() const { return num_prompt + num_predict; }
   int pages_each() const { return (num_tokens() + kKvPageTokens - 1) / kKvPageTokens; }

@@ -119,7 +119,7 @@ const Verb kBenchVerb = {
                   .help = "sequences decoded together",
                   .min = 1,
                   .max = 512},
-                 max_batch_tokens_option("512"),
+                 max_batch_tokens_option("256"),
                  {.name = "repetitions",
                   .letter = 'r',
                   .kind = ValueKind::kInt,

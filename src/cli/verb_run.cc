@@ -57,7 +57,7 @@ Result<std::unique_ptr<Engine>> start_engine(Context& context,
 
 OptionGroup computing_and_engine_options() {
   OptionGroup group = compute_options();
-  group.options.push_back(max_batch_tokens_option("512"));
+  group.options.push_back(max_batch_tokens_option("256"));
   group.options.push_back({.name = "prefix-cache",
                            .fallback = "true",
                            .help = "compute what prompts share only once (--no-prefix-cache)"});

@@ -72,7 +72,7 @@ struct StepPlan {
 
 struct SchedulerLimits {
   int max_sequences = 16;      // running together; at most max_batch_tokens
-  int max_batch_tokens = 512;  // tokens of a step
+  int max_batch_tokens = 256;  // tokens of a step
   bool prefix_cache = true;
   int max_draft_tokens = 0;  // of a step, of all sequences together
 };

@@ -16,7 +16,7 @@ struct PlanOptions {
   Precision precision = Precision::kFast;
   CacheType cache_type = CacheType::kBF16;
   int num_threads = 0;         // 0: the cores this process may use
-  int max_batch_tokens = 512;  // as in RunnerOptions
+  int max_batch_tokens = 256;  // as in RunnerOptions
   int max_logit_rows = 64;
   int context = 0;  // tokens of a sequence; 0: as many as the model allows and the memory holds
   bool weights_loaded = false;  // they are part of what is no longer available

@@ -15,7 +15,7 @@ namespace pronk {
 struct RunnerOptions {
   int num_threads = 0;         // 0: the cores this process may use
   int num_kv_pages = 0;        // pages of kKvPageTokens tokens, for all sequences together
-  int max_batch_tokens = 512;  // largest T of a step; sizes the arena
+  int max_batch_tokens = 256;  // largest T of a step; sizes the arena
   int max_logit_rows = 64;     // largest number of logit rows of a step
   CacheType cache_type = CacheType::kBF16;
 };

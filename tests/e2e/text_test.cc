@@ -327,7 +327,7 @@ TEST_F(WithModel, PlanSaysWhatFits) {
   EXPECT_EQ(find(*object, "fits")->as_bool(), true);
   EXPECT_EQ(find(*object, "context")->to_number<int>(), 64);
   const Outcome lines = run_pronk({"plan", model_, "-c", "64"});
-  EXPECT_THAT(lines.out, HasSubstr("tokens/s for the first 512"));
+  EXPECT_THAT(lines.out, HasSubstr("tokens/s for the first 256"));
   EXPECT_THAT(lines.out, HasSubstr("tokens/s at the end of 64 tokens of context"));
 }
 
