@@ -71,7 +71,7 @@ void quantize(const Input& in, SecondPlane rule) {
     table().linear.quantize_tile(in.f32.data() + i * tile, rule, in.view.tile(i));
 }
 
-Input input(int tokens, int percent_standing_out) {
+Input input(DType type, int tokens, int percent_standing_out) {
   const auto n = static_cast<std::size_t>(tokens) * kColumns;
   Input in{Values<float>(n),
            Values<std::int8_t>(n),
@@ -87,6 +87,7 @@ Input input(int tokens, int percent_standing_out) {
            {}};
   in.view = {.num_rows = tokens,
              .columns = kColumns,
+             .max = table().linear.activation_max[static_cast<std::size_t>(type)],
              .high = in.high.data(),
              .low = in.low.data(),
              .scales = in.scales.data(),
@@ -117,7 +118,7 @@ Input input(int tokens, int percent_standing_out) {
 void prompt(benchmark::State& state, DType type, int num_panels, int tokens) {
   const auto multiply = table().linear.multiply_bf16[static_cast<std::size_t>(type)];
   const auto packed = weights(type, num_panels);
-  const Input in = input(tokens, 6);
+  const Input in = input(type, tokens, 6);
   const int rows = num_panels * kPanelRows;
   Values<float> y(static_cast<std::size_t>(tokens) * static_cast<std::size_t>(rows));
   const std::clock_t start = std::clock();
@@ -134,7 +135,7 @@ void prompt(benchmark::State& state, DType type, int num_panels, int tokens) {
 
 void sweep(benchmark::State& state, DType type, int num_panels, int tokens, int percent) {
   const auto packed = weights(type, num_panels);
-  const Input in = input(tokens, percent);
+  const Input in = input(type, tokens, percent);
   const auto bytes = panel_bytes(type, kColumns);
   const int rows = num_panels * kPanelRows;
   Values<float> y(static_cast<std::size_t>(tokens) * static_cast<std::size_t>(rows));
@@ -159,7 +160,7 @@ void sweep(benchmark::State& state, DType type, int num_panels, int tokens, int 
 }
 
 void quantize_rows(benchmark::State& state, SecondPlane rule) {
-  const Input in = input(64, 6);
+  const Input in = input(DType::kQ4_0, 64, 6);
   for (auto _ : state) quantize(in, rule);
   state.counters["values/s"] = benchmark::Counter(
       64.0 * kColumns * static_cast<double>(state.iterations()), benchmark::Counter::kIsRate);

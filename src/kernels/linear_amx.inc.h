@@ -187,7 +187,7 @@ void fold_low_plane(const AmxInput& in, const UnpackedChunk<F>& w, NextLines& ne
   for (int i = 0; i < count; ++i)
     for (uint32_t rest = in.standing_out(which[i]); rest; rest &= rest - 1) {
       const int b = which[i], t = __builtin_ctz(rest);
-      const Floats token_scale = broadcast(in.scales(b)[t] * kLowUnit);
+      const Floats token_scale = broadcast(in.scales(b)[t] * kLowUnit<F>);
       for (int g = 0; g < kGroups; ++g) {
         const auto half = [&](int h) { return to_floats(_mm512_load_si512(sums.of[g][b][h][t])); };
         const auto scale = [&](int h) { return _mm512_load_ps(w.scales[b][h] + kTileRows * g); };

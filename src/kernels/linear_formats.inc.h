@@ -307,5 +307,16 @@ struct IQ4_XS : Layout<2, 1, 8, 4> {
   }
 };
 
+// Weights that may be multiplied as pairs of columns (linear_pairs.inc.h): those of one scale and
+// up to 5 bits; but it does not pay where they come from a table.
+template <class F>
+constexpr bool kFitsPairs = F::kScales == 1 && F::kBits <= 5;
+template <>
+constexpr bool kFitsPairs<MXFP4> = false;
+
+// Activations::max. The sum with a weight less half the weights' range is to fit into a byte.
+template <class F>
+constexpr int kMax = kFitsPairs<F> ? 128 - (1 << (F::kBits - 1)) : kActivationMax;
+
 }  // namespace
 }  // namespace pronk::kernels::PRONK_ISA

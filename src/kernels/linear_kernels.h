@@ -22,19 +22,21 @@ inline constexpr int kNumWeightTypes = 17;  // DType's values, in its order
 // What is kept of the sum of a block's columns 0-15, of columns 16-31, and of all 32.
 inline constexpr int kBlockSums = 3;
 // Where pairs of columns are multiplied (linear_pairs.inc.h), what the sums of a block start with:
-// those of unsigned weights, and of weights − 8.
+// those of unsigned weights, and of weights less half their range.
 inline constexpr int kPairStarts = 2;
 
-// A block of 32 activations x stands as integers: x ≈ scale · (high + low / kLowUnits), scale =
-// max|x| / kActivationMax. In a block that does not stand out in its row low is all zeros; in one
-// that does, both together have about 16 bits. A block with a NaN or an infinity has a NaN scale
-// and zeros.
-inline constexpr int kActivationMax = 120;  // so that the sum with a weight of 4 bits has 8
-inline constexpr int kLowUnits = 2 * kActivationMax;
+// A block of 32 activations x stands as integers: x ≈ scale · (high + low / low_units(max)), scale
+// = max|x| / max. In a block that does not stand out in its row low is all zeros; in one that does,
+// both together have about 16 bits. A block with a NaN or an infinity has a NaN scale and zeros.
+// The sum with a weight has 8 bits then (linear_pairs.inc.h): max is kActivationMax, but for those
+// to be multiplied with weights of 5 bits, whose max is 112.
+inline constexpr int kActivationMax = 120;
+constexpr int low_units(int max) { return 2 * max; }
 
-// Which blocks of a row stand out: those whose scale² is over kStandsOut times the row's mean
-// scale² (kFast), or all of them (kHigh). Depends on nothing but the row.
-inline constexpr double kStandsOut = 2.5;
+// Which blocks of a row stand out: those whose scale² is over stands_out(max) times the row's mean
+// scale² (kFast), or all of them (kHigh). Depends on nothing but the row. More do where a smaller
+// max makes steps wider: replies are as near to the exact ones.
+constexpr double stands_out(int max) { return max == kActivationMax ? 2.5 : 2.0; }
 enum class SecondPlane : uint8_t { kFast, kHigh };
 
 // What a weight type wants to be multiplied with.
@@ -46,6 +48,7 @@ struct Activations {
   int columns = 0;
   // Tiles of n = kTileTokens, the last one of those that are left, one after the other; in each:
   // kInt8: columns is a multiple of 32.
+  int max = kActivationMax;         // of high and low
   int8_t* high = nullptr;           // [columns / 32, n, 32]
   int8_t* low = nullptr;            // [columns / 32, n, 32], where one of the n stands out
   float* scales = nullptr;          // [columns / 32, n]
@@ -110,6 +113,7 @@ struct LinearKernels {
   void (*round_row)(const float* x, const Activations& out, int t);
 
   ActivationKind activation_kind[kNumWeightTypes];
+  int activation_max[kNumWeightTypes];  // Activations::max, the same for all instruction sets
 
   // y[t · y_stride + r] = Σ_k x[t, k] · W[r, k] for the first num_rows (1-32) rows of a packed
   // panel and all t. One thread; nothing but y is written.

@@ -1,12 +1,12 @@
 // Two products by one multiplication (S. Winograd, "A New Algorithm for Inner Product", 1968), for
-// weights of 4 bits on CPUs that add bytes beside the products (Zen 4 and 5):
+// weights of 4 and 5 bits on CPUs that add bytes beside the products (Zen 4 and 5):
 //
 //   (x2 + w1 + 128) · (x1 + w2) = x1 · w1 + x2 · w2 + x1 · (x2 + 128) + w2 · (w1 + 128)
 //
 // The last two terms depend on the token or on the row alone: sums over a block's columns start
-// with both subtracted. w is the weight − 8, x an activation of at most kActivationMax: both sums
-// fit into a byte, without and with a sign. Everything is exact, so are the bits those of the
-// plain tile (linear_tile.inc.h).
+// with both subtracted. w is the weight less half its range, x an activation of at most
+// kMax<F>: both sums fit into a byte, without and with a sign. Everything is exact, so
+// are the bits those of the plain tile (linear_tile.inc.h).
 //
 // w1 is of word j, w2 of word j + 4. kPairedWords of the four such pairs are multiplied so, and
 // the others plainly, by which all of a core's units have about the same to do.
@@ -20,6 +20,7 @@ struct PairedWeights : Scales<F> {
   Ints start[kGroupsPerTile];  // −Σ w2 · (w1 + 128)
 
   PRONK_INLINE explicit PairedWeights(const PackedWeights<F>& packed) : Scales<F>(packed) {
+    constexpr int kHalf = 128 - kMax<F>;  // of the weights' range
     const Weights<F> plain(packed);
     PRONK_UNROLL
     for (int g = 0; g < kGroupsPerTile; ++g) {
@@ -29,8 +30,8 @@ struct PairedWeights : Scales<F> {
         words[g][j] = plain.words[g][j];
         words[g][j + 4] = plain.words[g][j + 4];
         if (j >= kPairedWords) continue;
-        words[g][j] = add_bytes(words[g][j], broadcast_byte(128 - 8));
-        words[g][j + 4] = add_bytes(words[g][j + 4], broadcast_byte(-8));
+        words[g][j] = add_bytes(words[g][j], broadcast_byte(128 - kHalf));
+        words[g][j + 4] = add_bytes(words[g][j + 4], broadcast_byte(-kHalf));
         dot<8, 0>(sum, words[g][j], words[g][j + 4]);
       }
       start[g] = subtract(zero_ints(), sum);
@@ -84,7 +85,7 @@ PRONK_INLINE void add_pairs(const PairedWeights<F>& w, const TokenPointers<F>& x
   }
   PRONK_UNROLL
   for (int g = 0; g < kGroupsPerTile; ++g) {
-    const Floats scale = kLow ? multiply(w.scales[g][0], broadcast(*x.scale * kLowUnit))
+    const Floats scale = kLow ? multiply(w.scales[g][0], broadcast(*x.scale * kLowUnit<F>))
                               : multiply_from(w.scales[g][0], x.scale);
     out[g] = fused(scale, to_floats(add(sums[g][0], sums[g][1])), out[g]);
     if constexpr (F::kHasMin && !kLow) out[g] = fused_from(w.mins[g][0], x.scaled_sum, out[g]);

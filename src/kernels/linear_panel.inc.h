@@ -2,7 +2,8 @@
 namespace pronk::kernels::PRONK_ISA {
 namespace {
 
-constexpr float kLowUnit = 1.0f / kLowUnits;
+template <class F>
+constexpr float kLowUnit = 1.0f / low_units(kMax<F>);
 
 // How far ahead of the products a panel is asked for from memory, and how near its lines are to
 // come (__builtin_prefetch). The last panel of a matrix asks for what lies behind it, which costs
@@ -80,7 +81,7 @@ struct Weights : Scales<F> {
 
 // Whether many tokens are multiplied as pairs of columns (linear_pairs.inc.h).
 template <class F>
-constexpr bool kMultipliesPairs = kPairedWords > 0 && F::kBits <= 4 && F::kScales == 1;
+constexpr bool kMultipliesPairs = kPairedWords > 0 && kFitsPairs<F>;
 template <class F>
 struct PairedWeights;
 

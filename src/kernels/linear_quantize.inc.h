@@ -17,19 +17,27 @@ PRONK_INLINE int32_t bits_of(float x) {
   return bits_of(x + 12582912.0f) - bits_of(12582912.0f);
 }
 
-constexpr float kMax = kActivationMax, kUnits = kLowUnits;
 constexpr int32_t kTiny = 0x0d800000;      // 2^-100: below it kMax / max has no room; counts as 0
 constexpr int32_t kInfinite = 0x7f800000;  // infinity or NaN
 constexpr int kSums = 16;                  // of a row's squares: block b adds to number b % 16
 
-// What a row's scale² must be above for its block to stand out.
-struct Thresholds {
-  double of[kTileTokens];
+// What activations are multiples of, at most, and what the scale² of a row's block must be above
+// to stand out.
+struct Range {
+  int max, units;
+  float float_max, float_units;
+  double thresholds[kTileTokens] = {};
 
-  void set(int t, const double (&squares)[kSums], int64_t num_blocks) {
+  PRONK_INLINE explicit Range(int m)
+      : max(m),
+        units(low_units(m)),
+        float_max(static_cast<float>(m)),
+        float_units(static_cast<float>(low_units(m))) {}
+
+  void set_threshold(int t, const double (&squares)[kSums], int64_t num_blocks) {
     double all = 0;
     for (const double s : squares) all += s;
-    of[t] = kStandsOut * all / static_cast<double>(num_blocks);
+    thresholds[t] = stands_out(max) * all / static_cast<double>(num_blocks);
   }
 };
 
@@ -67,7 +75,7 @@ PRONK_INLINE Ints largest_magnitudes(const float* x, int num_blocks) {
 }
 
 // h and s of x ≈ s · h, and the row's threshold.
-void quantize_high(const float* x, const Activations& out, int t, Thresholds& thresholds) {
+void quantize_high(const float* x, const Activations& out, int t, Range& range) {
   const int64_t num_blocks = out.num_blocks(), stride = out.num_rows;
   int8_t* high = out.high + t * kBlock;
   __m512d squares[2] = {_mm512_setzero_pd(), _mm512_setzero_pd()};
@@ -78,8 +86,9 @@ void quantize_high(const float* x, const Activations& out, int t, Thresholds& th
     const __mmask16 is_infinite = _mm512_cmpge_epi32_mask(largest, broadcast_int(kInfinite));
     const Floats max = as_floats(largest);
     alignas(64) float factors[16], scales[16];
-    store(factors, _mm512_div_ps(broadcast(kMax), max), 16);
-    Floats scale = _mm512_maskz_div_ps(static_cast<__mmask16>(~is_tiny), max, broadcast(kMax));
+    store(factors, _mm512_div_ps(broadcast(range.float_max), max), 16);
+    Floats scale =
+        _mm512_maskz_div_ps(static_cast<__mmask16>(~is_tiny), max, broadcast(range.float_max));
     scale = _mm512_mask_mov_ps(scale, is_infinite, broadcast(__builtin_nanf("")));
     store(scales, scale, 16);
     for (int half = 0; half < 2; ++half) {
@@ -103,19 +112,20 @@ void quantize_high(const float* x, const Activations& out, int t, Thresholds& th
   }
   double sums[kSums];
   for (int half = 0; half < 2; ++half) _mm512_storeu_pd(sums + 8 * half, squares[half]);
-  thresholds.set(t, sums, num_blocks);
+  range.set_threshold(t, sums, num_blocks);
 }
 
-// The second plane of a block that stands out, l of x ≈ s · (h + l / kLowUnits).
-PRONK_INLINE void quantize_low(const float* x, const int8_t* high, float scale, int8_t* low) {
-  const Floats factor = broadcast(kUnits / scale);
+// The second plane of a block that stands out, l of x ≈ s · (h + l / units).
+PRONK_INLINE void quantize_low(const float* x, const int8_t* high, float scale, const Range& range,
+                               int8_t* low) {
+  const Floats factor = broadcast(range.float_units / scale);
   for (int i = 0; i < kBlock; i += 16) {
     const __m128i h = _mm_loadu_si128(reinterpret_cast<const __m128i*>(high + i));
     const Floats coarse = multiply(broadcast(scale), to_floats(_mm512_cvtepi8_epi32(h)));
     const Floats rest = _mm512_sub_ps(_mm512_loadu_ps(x + i), coarse);
     const Ints whole = _mm512_cvtps_epi32(multiply(rest, factor));
-    const Ints bounded = _mm512_min_epi32(_mm512_max_epi32(whole, broadcast_int(-kActivationMax)),
-                                          broadcast_int(kActivationMax));
+    const Ints bounded = _mm512_min_epi32(_mm512_max_epi32(whole, broadcast_int(-range.max)),
+                                          broadcast_int(range.max));
     _mm_storeu_si128(reinterpret_cast<__m128i*>(low + i), _mm512_cvtepi32_epi8(bounded));
   }
 }
@@ -154,12 +164,14 @@ PRONK_INLINE HalfSums half_sums(const int8_t* values, int num_tokens) {
   return out;
 }
 
-// Lane t: what the sums of token t's block start with where pairs are multiplied.
-PRONK_INLINE Ints pair_starts(const int8_t* values, int num_tokens) {
+// Lane t: what the sums of token t's block start with where pairs are multiplied, for weights less
+// half their range.
+PRONK_INLINE Ints pair_starts(const int8_t* values, int num_tokens, int half_range) {
   constexpr int kOfToken = (1 << kPairedWords) - 1;
   const auto first_halves = static_cast<__mmask16>(kOfToken | kOfToken << 8);
   const auto paired = static_cast<__mmask16>(kOfToken * 0x1111);
-  const Ints otherwise = _mm512_mask_mov_epi32(_mm512_set1_epi8(8), paired, zero_ints());
+  const Ints otherwise =
+      _mm512_mask_mov_epi32(_mm512_set1_epi8(static_cast<char>(half_range)), paired, zero_ints());
   Ints lanes[kTileTokens / 2];  // eight of token 2 i, eight of the next
   PRONK_UNROLL
   for (int i = 0; i < kTileTokens / 2; ++i) {
@@ -189,15 +201,14 @@ PRONK_INLINE Ints pair_starts(const int8_t* values, int num_tokens) {
 }
 
 // Which tokens of block b stand out.
-PRONK_INLINE unsigned tokens_that_stand_out(Floats scales, SecondPlane rule,
-                                            const Thresholds& thresholds) {
+PRONK_INLINE unsigned tokens_that_stand_out(Floats scales, SecondPlane rule, const Range& range) {
   const __mmask16 positive = _mm512_cmp_ps_mask(scales, zero_floats(), _CMP_GT_OQ);
   if (rule == SecondPlane::kHigh) return positive;
   unsigned above = 0;
   for (int half = 0; half < 2; ++half) {
     const __m512d s = _mm512_cvtps_pd(half == 0 ? _mm512_castps512_ps256(scales)
                                                 : _mm512_extractf32x8_ps(scales, 1));
-    const __m512d threshold = _mm512_loadu_pd(thresholds.of + 8 * half);
+    const __m512d threshold = _mm512_loadu_pd(range.thresholds + 8 * half);
     above |= static_cast<unsigned>(_mm512_cmp_pd_mask(_mm512_mul_pd(s, s), threshold, _CMP_GT_OQ))
              << 8 * half;
   }
@@ -205,12 +216,12 @@ PRONK_INLINE unsigned tokens_that_stand_out(Floats scales, SecondPlane rule,
 }
 
 // What follows from a block's scales and first plane, for all tokens.
-PRONK_INLINE unsigned finish_block(const float* x, int64_t b, SecondPlane rule,
-                                   const Thresholds& thresholds, const Activations& out) {
+PRONK_INLINE unsigned finish_block(const float* x, int64_t b, SecondPlane rule, const Range& range,
+                                   const Activations& out) {
   const int n = out.num_rows;
   const int64_t at = b * n, stride = out.num_blocks() * int64_t{n};
   const Floats scales = load_first(out.scales + at, n);
-  const unsigned standing_out = tokens_that_stand_out(scales, rule, thresholds);
+  const unsigned standing_out = tokens_that_stand_out(scales, rule, range);
   const auto stands_out = static_cast<__mmask16>(standing_out);
   const auto save = [&](void* to, int which, Ints values) {
     store(static_cast<float*>(to) + which * stride + at, as_floats(values), n);
@@ -223,8 +234,9 @@ PRONK_INLINE unsigned finish_block(const float* x, int64_t b, SecondPlane rule,
     save(negated, 1, subtract(zero_ints(), sums.of[1]));
     save(negated, 2, subtract(zero_ints(), all));
     if constexpr (kPairedWords > 0) {
-      const Ints centred = pair_starts(values, n);
-      save(pairs, 0, add(centred, shift_left<3>(all)));
+      const int half_range = 128 - range.max;
+      const Ints centred = pair_starts(values, n, half_range);
+      save(pairs, 0, add(centred, multiply(all, half_range)));
       save(pairs, 1, centred);
     }
     return sums;
@@ -237,13 +249,13 @@ PRONK_INLINE unsigned finish_block(const float* x, int64_t b, SecondPlane rule,
     for (unsigned left = standing_out; left != 0; left &= left - 1) {
       const int t = __builtin_ctz(left);
       quantize_low(x + t * int64_t{out.columns} + b * kBlock, out.high + (at + t) * kBlock,
-                   out.scales[at + t], low + t * kBlock);
+                   out.scales[at + t], range, low + t * kBlock);
     }
     const HalfSums rest = save_sums(low, out.negated_low, out.pairs_low);
     for (int h = 0; h < 2; ++h)
-      sums.of[h] = _mm512_mask_add_epi32(sums.of[h], stands_out, multiply(sums.of[h], kLowUnits),
+      sums.of[h] = _mm512_mask_add_epi32(sums.of[h], stands_out, multiply(sums.of[h], range.units),
                                          rest.of[h]);
-    unit = _mm512_mask_div_ps(scales, stands_out, scales, broadcast(kUnits));
+    unit = _mm512_mask_div_ps(scales, stands_out, scales, broadcast(range.float_units));
   }
   save(out.scaled_sums, 0, as_ints(multiply(unit, to_floats(sums.of[0]))));
   save(out.scaled_sums, 1, as_ints(multiply(unit, to_floats(sums.of[1]))));
@@ -253,14 +265,13 @@ PRONK_INLINE unsigned finish_block(const float* x, int64_t b, SecondPlane rule,
 
 #else
 
-// The second plane of a block that stands out, l of x ≈ s · (h + l / kLowUnits).
-PRONK_INLINE void quantize_low(const float* x, const int8_t* high, float scale, int8_t* low) {
-  const float factor = kUnits / scale;
+// The second plane of a block that stands out, l of x ≈ s · (h + l / units).
+PRONK_INLINE void quantize_low(const float* x, const int8_t* high, float scale, const Range& range,
+                               int8_t* low) {
+  const float factor = range.float_units / scale;
   for (int i = 0; i < kBlock; ++i) {
     const int32_t l = rounded((x[i] - scale * static_cast<float>(high[i])) * factor);
-    low[i] = static_cast<int8_t>(l > kActivationMax    ? kActivationMax
-                                 : l < -kActivationMax ? -kActivationMax
-                                                       : l);
+    low[i] = static_cast<int8_t>(l > range.max ? range.max : l < -range.max ? -range.max : l);
   }
 }
 
@@ -271,7 +282,7 @@ PRONK_INLINE int32_t sum16(const int8_t* x) {
 }
 
 // h and s of x ≈ s · h; returns s.
-PRONK_INLINE float quantize_block(const float* x, int8_t* high) {
+PRONK_INLINE float quantize_block(const float* x, const Range& range, int8_t* high) {
   int32_t largest = 0;
   for (int i = 0; i < kBlock; ++i) {
     const int32_t magnitude = bits_of(x[i]) & 0x7fffffff;
@@ -283,27 +294,27 @@ PRONK_INLINE float quantize_block(const float* x, int8_t* high) {
   }
   float max;
   memcpy(&max, &largest, sizeof max);
-  const float factor = kMax / max;
+  const float factor = range.float_max / max;
   for (int i = 0; i < kBlock; ++i) high[i] = static_cast<int8_t>(rounded(x[i] * factor));
-  return max / kMax;
+  return max / range.float_max;
 }
 
 // h and s of a row, and its threshold.
-void quantize_high(const float* x, const Activations& out, int t, Thresholds& thresholds) {
+void quantize_high(const float* x, const Activations& out, int t, Range& range) {
   const int64_t num_blocks = out.num_blocks(), stride = out.num_rows;
   double squares[kSums] = {};
   for (int64_t b = 0; b < num_blocks; ++b) {
     const int64_t at = b * stride + t;
-    const float scale = quantize_block(x + b * kBlock, out.high + at * kBlock);
+    const float scale = quantize_block(x + b * kBlock, range, out.high + at * kBlock);
     out.scales[at] = scale;
     squares[b % kSums] += static_cast<double>(scale) * scale;
   }
-  thresholds.set(t, squares, num_blocks);
+  range.set_threshold(t, squares, num_blocks);
 }
 
 // The sums of block b of row t.
-PRONK_INLINE void sum_block(const Activations& out, int64_t b, int t, float scale,
-                            bool stands_out) {
+PRONK_INLINE void sum_block(const Activations& out, int64_t b, int t, float scale, bool stands_out,
+                            const Range& range) {
   const int64_t first = b * out.num_rows + t, stride = out.num_blocks() * int64_t{out.num_rows};
   int32_t high[kBlockSums], low[kBlockSums] = {};
   for (int h = 0; h < 2; ++h) {
@@ -312,32 +323,33 @@ PRONK_INLINE void sum_block(const Activations& out, int64_t b, int t, float scal
   }
   high[2] = high[0] + high[1];
   low[2] = low[0] + low[1];
-  const float unit = stands_out ? scale / kUnits : scale;
+  const float unit = stands_out ? scale / range.float_units : scale;
   for (int h = 0; h < kBlockSums; ++h) {
     const int64_t at = first + h * stride;
     out.negated_high[at] = -high[h];
     out.negated_low[at] = -low[h];
     out.scaled_sums[at] =
-        unit * static_cast<float>(stands_out ? kLowUnits * high[h] + low[h] : high[h]);
+        unit * static_cast<float>(stands_out ? range.units * high[h] + low[h] : high[h]);
   }
 }
 
 // What follows from a block's scales and first plane, for all tokens; returns a bit for each that
 // stands out.
-PRONK_INLINE unsigned finish_block(const float* x, int64_t b, SecondPlane rule,
-                                   const Thresholds& thresholds, const Activations& out) {
+PRONK_INLINE unsigned finish_block(const float* x, int64_t b, SecondPlane rule, const Range& range,
+                                   const Activations& out) {
   unsigned standing_out = 0;
   for (int t = 0; t < out.num_rows; ++t) {
     const int64_t at = b * out.num_rows + t;
     const float scale = out.scales[at];
     const bool out_here = scale > 0 && (rule == SecondPlane::kHigh ||
-                                        static_cast<double>(scale) * scale > thresholds.of[t]);
+                                        static_cast<double>(scale) * scale > range.thresholds[t]);
     int8_t* low = out.low + at * kBlock;
     if (out_here)
-      quantize_low(x + t * int64_t{out.columns} + b * kBlock, out.high + at * kBlock, scale, low);
+      quantize_low(x + t * int64_t{out.columns} + b * kBlock, out.high + at * kBlock, scale, range,
+                   low);
     else
       memset(low, 0, kBlock);
-    sum_block(out, b, t, scale, out_here);
+    sum_block(out, b, t, scale, out_here, range);
     standing_out |= static_cast<unsigned>(out_here) << t;
   }
   return standing_out;
@@ -347,11 +359,11 @@ PRONK_INLINE unsigned finish_block(const float* x, int64_t b, SecondPlane rule,
 
 // LinearKernels::quantize_tile. The rule compares with whole rows, so scales come first.
 void quantize_tile(const float* x, SecondPlane rule, const Activations& out) {
-  Thresholds thresholds = {};
+  Range range(out.max);
   for (int t = 0; t < out.num_rows; ++t)
-    quantize_high(x + static_cast<int64_t>(t) * out.columns, out, t, thresholds);
+    quantize_high(x + static_cast<int64_t>(t) * out.columns, out, t, range);
   for (int b = 0; b < out.num_blocks(); ++b)
-    out.stands_out[b] = static_cast<uint16_t>(finish_block(x, b, rule, thresholds, out));
+    out.stands_out[b] = static_cast<uint16_t>(finish_block(x, b, rule, range, out));
 }
 
 PRONK_INLINE uint16_t rounded_to_bf16(float x) {

@@ -5,8 +5,8 @@
 //   one scale:   f = fma(scale · t, float(i), f)
 //   two scales:  f = fma(t, fma(scale1, float(i1), scale0 · float(i0)), f)     i0, i1: 16 columns
 //   each with mins:   then f = fma(min, scaled sum of x, f) for each half
-// and where a token stands out the same with low, t · kLowUnit and without mins, into an output of
-// its own, l. The result is f + l, and that is all there is to its bits. t is the activation
+// and where a token stands out the same with low, t · kLowUnit<F> and without mins, into an output
+// of its own, l. The result is f + l, and that is all there is to its bits. t is the activation
 // block's scale.
 //
 // A block's weights are unpacked once, into registers where there are enough, and stay there while
@@ -85,7 +85,7 @@ PRONK_INLINE void add_tokens(const W& w, const TileTokens<F>& x, int t, Outputs*
   PRONK_UNROLL
   for (int n = 0; n < kTokens; ++n) {
     const float scale = x.scales[at + n];
-    const Floats t_scale = broadcast(kLow ? scale * kLowUnit : scale);
+    const Floats t_scale = broadcast(kLow ? scale * kLowUnit<F> : scale);
     PRONK_UNROLL
     for (int g = 0; g < kGroupsPerTile; ++g) {
       Floats& f = out[t + n][g];

@@ -11,8 +11,8 @@ const StepMemory::Prepared& CpuOps::prepare(Tensor x, const Linear& w) {
   PRONK_CHECK(x.columns == w.columns, "x has a column for each column of the weights");
   const kernels::LinearKernels& k = table_.linear;
   const auto i = static_cast<std::size_t>(w.packed_type.value_or(DType::kF32));
-  StepMemory::Prepared& p =
-      memory_.prepare(x, k.activation_kind[i], k.multiply_bf16[i] ? num_prompt_rows_ : 0);
+  StepMemory::Prepared& p = memory_.prepare(x, k.activation_kind[i], k.activation_max[i],
+                                            k.multiply_bf16[i] ? num_prompt_rows_ : 0);
   if (!p.fresh || p.others.f32) return p;
   // A tile to a thread: its tokens share cache lines.
   const auto tile = [&](int item, int) {

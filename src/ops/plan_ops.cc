@@ -33,7 +33,7 @@ void PlanOps::count_product(Tensor x, const Linear& w) {
   const std::int64_t flops_per_row = 2 * std::int64_t{w.rows} * w.columns;
   count_flops(ActivationKind::kBF16, num_bf16_rows * flops_per_row);
   count_flops(kernels_.activation_kind[type], (x.rows - num_bf16_rows) * flops_per_row);
-  memory_.prepare(x, kernels_.activation_kind[type], num_bf16_rows);
+  memory_.prepare(x, kernels_.activation_kind[type], kernels_.activation_max[type], num_bf16_rows);
   cost_.weight_bytes +=
       w.packed_type ? w.packed_bytes() : std::int64_t{w.rows} * row_bytes(DType::kF32, w.columns);
 }

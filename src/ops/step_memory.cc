@@ -18,9 +18,10 @@ Tensor StepMemory::take_residuals(int rows, int columns) {
 
 Tensor StepMemory::take_turn() { return residuals_[turn_ ^= 1]; }
 
-StepMemory::Prepared& StepMemory::prepare(Tensor x, kernels::ActivationKind kind,
+StepMemory::Prepared& StepMemory::prepare(Tensor x, kernels::ActivationKind kind, int max,
                                           int num_prompt_rows) {
-  const auto slot = static_cast<std::size_t>(kind);
+  const bool is_usual = kind != kernels::ActivationKind::kInt8 || max == kernels::kActivationMax;
+  const std::size_t slot = is_usual ? static_cast<std::size_t>(kind) : std::size(prepared_) - 1;
   Prepared& p = prepared_[slot];
   p.fresh = prepared_from_[slot] != x.data || p.prompts.num_rows + p.others.num_rows != x.rows;
   if (!p.fresh) return p;
@@ -33,6 +34,7 @@ StepMemory::Prepared& StepMemory::prepare(Tensor x, kernels::ActivationKind kind
     case kernels::ActivationKind::kInt8: {
       p.prompts.num_rows = num_prompt_rows;
       p.others.num_rows -= num_prompt_rows;
+      p.others.max = max;
       // Two planes of int8 are as large as bf16.
       auto* planes = arena_.take_array<std::int8_t>(2 * x.size());
       p.prompts.bf16 = reinterpret_cast<std::uint16_t*>(planes);

@@ -68,14 +68,15 @@ class StepMemory {
   Tensor take_residuals(int rows, int columns);  // embed: makes both buffers, gives the first
   Tensor take_turn();                            // add: the buffer whose turn it is
 
-  // x as weights of this kind want it; of kInt8, the first num_prompt_rows as kBF16. `fresh` when
+  // x as weights want it that are multiplied with this kind and, if that is kInt8, with integers up
+  // to `max`; of kInt8, the first num_prompt_rows as kBF16. `fresh` when
   // it has to be filled yet: the same x, asked for again in the same layer, is not made twice.
   // Takes the same memory whatever num_prompt_rows is.
   struct Prepared {
     kernels::Activations prompts, others;  // their rows together: those of x
     bool fresh = true;
   };
-  Prepared& prepare(Tensor x, kernels::ActivationKind kind, int num_prompt_rows);
+  Prepared& prepare(Tensor x, kernels::ActivationKind kind, int max, int num_prompt_rows);
 
   // For each thread, what it packs where the weights, which have the same number of columns, are
   // not packed; null where all are.
@@ -111,8 +112,9 @@ class StepMemory {
   int num_threads_;
   Tensor angles_, residuals_[2];
   int turn_ = 0;
-  Prepared prepared_[3];  // by ActivationKind
-  const float* prepared_from_[3] = {};
+  // By ActivationKind, the last ones kInt8 with a max other than kActivationMax.
+  Prepared prepared_[4];
+  const float* prepared_from_[4] = {};
 };
 
 }  // namespace pronk

@@ -110,7 +110,8 @@ struct OwnedActivations {
   std::vector<std::uint16_t> bf16;
   Activations view;
 
-  OwnedActivations(const LinearKernels& k, const float* x, int tokens, int columns,
+  // As weights of the type want them.
+  OwnedActivations(const LinearKernels& k, DType type, const float* x, int tokens, int columns,
                    SecondPlane rule) {
     const auto n = static_cast<std::size_t>(tokens) * static_cast<std::size_t>(columns);
     values.assign(x, x + n);
@@ -125,6 +126,7 @@ struct OwnedActivations {
     bf16.resize(static_cast<std::size_t>(tokens * (columns + 31) / 32 * 32 + 32 * tokens));
     view = {.num_rows = tokens,
             .columns = columns,
+            .max = k.activation_max[index(type)],
             .high = high.data(),
             .low = low.data(),
             .scales = scales.data(),
@@ -158,7 +160,7 @@ struct OwnedActivations {
     const std::size_t at = 32 * block + static_cast<std::size_t>(k % 32);
     if (kind == ActivationKind::kBF16) return {bf16_to_float(bf16[at]), 0};
     const double scale = scales[block];
-    return {scale * high[at], scale * low[at] / kLowUnits};
+    return {scale * high[at], scale * low[at] / low_units(view.max)};
   }
   double value(ActivationKind kind, int t, int k) const {
     const Parts p = parts(kind, t, k);

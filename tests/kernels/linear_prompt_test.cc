@@ -43,7 +43,8 @@ TEST_P(PromptLinears, AreWithinTheBoundOfFloat64) {
       const int columns = columns_for(type(), 1056), rows = 77;
       const Matrix m = random_matrix(type(), rows, columns, rng);
       const auto values = random_activations(tokens, columns, rng);
-      const OwnedActivations x(table->linear, values.data(), tokens, columns, SecondPlane::kFast);
+      const OwnedActivations x(table->linear, type(), values.data(), tokens, columns,
+                               SecondPlane::kFast);
       const auto y = multiply_prompt(*table, m, x, rows);
       const double gamma = (columns + 3) * 0x1p-24;
       std::vector<float> w(static_cast<std::size_t>(columns));
@@ -73,11 +74,12 @@ TEST_P(PromptLinears, HaveTheSameBitsAloneAndInAnyBatch) {
   const auto x = random_activations(tokens, columns, rng);
   for (const KernelTable* table : tables_for(type())) {
     const auto whole = multiply_prompt(
-        *table, m, {table->linear, x.data(), tokens, columns, SecondPlane::kFast}, rows);
+        *table, m, {table->linear, type(), x.data(), tokens, columns, SecondPlane::kFast}, rows);
     for (int batch : {1, 5, 16, 17, 32, 33, 64, 257})
       for (int t : {0, tokens - batch}) {
         const auto part = multiply_prompt(
-            *table, m, {table->linear, x.data() + t * columns, batch, columns, SecondPlane::kFast},
+            *table, m,
+            {table->linear, type(), x.data() + t * columns, batch, columns, SecondPlane::kFast},
             rows);
         ASSERT_EQ(std::memcmp(part.data(), whole.data() + t * rows, part.size() * 4), 0)
             << table->name << ": " << batch << " from token " << t;
@@ -92,7 +94,7 @@ TEST_P(PromptLinears, WriteNothingBesideTheirRows) {
       const Matrix m = random_matrix(type(), rows, columns, rng);
       const auto x = random_activations(40, columns, rng);
       const auto y = multiply_prompt(
-          *table, m, {table->linear, x.data(), 40, columns, SecondPlane::kFast}, 70);
+          *table, m, {table->linear, type(), x.data(), 40, columns, SecondPlane::kFast}, 70);
       for (std::size_t i = 0; i < y.size(); ++i)
         ASSERT_EQ(y[i] != 12345.0f, i % 70 < static_cast<std::size_t>(rows)) << table->name << i;
     }
@@ -104,8 +106,8 @@ TEST_P(PromptLinears, PassNoNumbersOn) {
   auto x = random_activations(3, columns, rng);
   x[static_cast<std::size_t>(columns) + 5] = std::numeric_limits<float>::quiet_NaN();
   for (const KernelTable* table : tables_for(type())) {
-    const auto y =
-        multiply_prompt(*table, m, {table->linear, x.data(), 3, columns, SecondPlane::kFast}, rows);
+    const auto y = multiply_prompt(
+        *table, m, {table->linear, type(), x.data(), 3, columns, SecondPlane::kFast}, rows);
     for (std::size_t i = 0; i < y.size(); ++i)
       EXPECT_EQ(std::isnan(y[i]), i / rows == 1) << table->name << " " << i;
   }

@@ -75,7 +75,7 @@ TEST_P(Linears, AreWithinTheBoundOfFloat64) {
       const Matrix m = random_matrix(type(), rows, columns, rng);
       for (SecondPlane rule : {SecondPlane::kFast, SecondPlane::kHigh}) {
         const auto x = random_activations(5, columns, rng);
-        expect_near_float64(*table, m, {table->linear, x.data(), 5, columns, rule});
+        expect_near_float64(*table, m, {table->linear, type(), x.data(), 5, columns, rule});
       }
     }
   }
@@ -88,11 +88,12 @@ TEST_P(Linears, HaveTheSameBitsAloneAndInAnyBatch) {
   for (const KernelTable* table : usable_tables()) {
     SCOPED_TRACE(table->name);
     const auto whole =
-        multiply(*table, m, {table->linear, x.data(), tokens, columns, SecondPlane::kFast});
+        multiply(*table, m, {table->linear, type(), x.data(), tokens, columns, SecondPlane::kFast});
     for (int batch : {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 16, 17, 32, 48, 49, 97}) {
       for (int t = 0; t + batch <= tokens; t += batch) {
         const auto part = multiply(
-            *table, m, {table->linear, x.data() + t * columns, batch, columns, SecondPlane::kFast});
+            *table, m,
+            {table->linear, type(), x.data() + t * columns, batch, columns, SecondPlane::kFast});
         ASSERT_EQ(std::memcmp(part.data(), whole.data() + t * m.rows, part.size() * 4), 0)
             << "batch " << batch << " from token " << t;
       }
@@ -109,10 +110,11 @@ TEST_P(Linears, HaveTheSameBitsAloneWhereRowsAreLongOrMany) {
     for (const KernelTable* table : usable_tables()) {
       SCOPED_TRACE(table->name);
       for (SecondPlane rule : {SecondPlane::kFast, SecondPlane::kHigh}) {
-        const auto whole = multiply(*table, m, {table->linear, x.data(), tokens, columns, rule});
+        const auto whole =
+            multiply(*table, m, {table->linear, type(), x.data(), tokens, columns, rule});
         for (int t : {0, 5, 11, 12, 25, tokens - 1}) {
           const float* row = x.data() + static_cast<std::int64_t>(t) * columns;
-          const auto alone = multiply(*table, m, {table->linear, row, 1, columns, rule});
+          const auto alone = multiply(*table, m, {table->linear, type(), row, 1, columns, rule});
           ASSERT_EQ(std::memcmp(alone.data(), whole.data() + t * m.rows, alone.size() * 4), 0)
               << "token " << t;
         }
@@ -129,9 +131,11 @@ TEST_P(Linears, OfBlockTypesHaveTheSameBitsOnEveryTable) {
     const Matrix m = random_matrix(type(), 50, columns, rng);
     const auto x = random_activations(tokens, columns, rng);
     for (SecondPlane rule : {SecondPlane::kFast, SecondPlane::kHigh}) {
-      const auto expected = multiply(scalar, m, {scalar.linear, x.data(), tokens, columns, rule});
+      const auto expected =
+          multiply(scalar, m, {scalar.linear, type(), x.data(), tokens, columns, rule});
       for (const KernelTable* table : usable_tables()) {
-        const auto got = multiply(*table, m, {table->linear, x.data(), tokens, columns, rule});
+        const auto got =
+            multiply(*table, m, {table->linear, type(), x.data(), tokens, columns, rule});
         ASSERT_EQ(std::memcmp(got.data(), expected.data(), got.size() * 4), 0) << table->name;
       }
     }
@@ -144,7 +148,7 @@ TEST_P(Linears, WriteNothingBesideTheirRows) {
   const auto x = random_activations(2, columns, rng);
   for (const KernelTable* table : usable_tables()) {
     for (int num_rows : {1, 15, 16, 17, 31, 32}) {
-      const OwnedActivations a(table->linear, x.data(), 2, columns, SecondPlane::kFast);
+      const OwnedActivations a(table->linear, type(), x.data(), 2, columns, SecondPlane::kFast);
       std::vector<float> y(2 * 40, 12345.0f);
       table->linear.multiply_panel[index(type())](m.panels[0].data(), a.view, num_rows, y.data(),
                                                   40);
@@ -163,7 +167,8 @@ TEST_P(Linears, PassNoNumbersOn) {
     auto x = random_activations(3, columns, rng);
     x[static_cast<std::size_t>(columns) + 5] = bad;
     for (const KernelTable* table : usable_tables()) {
-      const auto y = multiply(*table, m, {table->linear, x.data(), 3, columns, SecondPlane::kFast});
+      const auto y =
+          multiply(*table, m, {table->linear, type(), x.data(), 3, columns, SecondPlane::kFast});
       for (int r = 0; r < 32; ++r) {
         EXPECT_TRUE(std::isfinite(y[static_cast<std::size_t>(r)])) << table->name;
         EXPECT_FALSE(std::isfinite(y[static_cast<std::size_t>(32 + r)])) << table->name;
@@ -191,9 +196,10 @@ struct LargestWeights {
 TEST(Linear, LargestIntegersDoNotOverflow) {
   const int columns = 256;
   const LargestWeights cases[] = {
-      {DType::kQ4_0, std::byte{0xff}, 0, 0, 7},    {DType::kQ4_0, std::byte{0x00}, 0, 0, -8},
-      {DType::kQ5_0, std::byte{0xff}, 0, 0, 15},   {DType::kQ6_K, std::byte{0xff}, 208, 192, 31},
-      {DType::kQ8_0, std::byte{0x80}, 0, 0, -128}, {DType::kQ8_0, std::byte{0x7f}, 0, 0, 127}};
+      {DType::kQ4_0, std::byte{0xff}, 0, 0, 7},      {DType::kQ4_0, std::byte{0x00}, 0, 0, -8},
+      {DType::kQ5_0, std::byte{0xff}, 0, 0, 15},     {DType::kQ5_0, std::byte{0x00}, 0, 0, -16},
+      {DType::kQ6_K, std::byte{0xff}, 208, 192, 31}, {DType::kQ8_0, std::byte{0x80}, 0, 0, -128},
+      {DType::kQ8_0, std::byte{0x7f}, 0, 0, 127}};
   for (const LargestWeights& c : cases) {
     Bytes row(static_cast<std::size_t>(row_bytes(c.type, columns)), c.weights);
     const std::uint16_t one = float_to_half(1);
@@ -214,7 +220,7 @@ TEST(Linear, LargestIntegersDoNotOverflow) {
       for (const KernelTable* table : usable_tables()) {
         for (SecondPlane rule : {SecondPlane::kFast, SecondPlane::kHigh}) {
           for (int tokens : {1, 2, 3, 4, kTokens}) {
-            const OwnedActivations a(table->linear, all.data(), tokens, columns, rule);
+            const OwnedActivations a(table->linear, c.type, all.data(), tokens, columns, rule);
             std::vector<float> y(static_cast<std::size_t>(tokens));
             table->linear.multiply_panel[index(c.type)](panel.data(), a.view, 1, y.data(), 1);
             for (const float out : y)
@@ -228,6 +234,12 @@ TEST(Linear, LargestIntegersDoNotOverflow) {
 }
 
 // The second plane: who gets one, and how near it comes.
+
+// Weights of 5 bits have a max of their own.
+constexpr std::pair<DType, SecondPlane> kTypesAndRules[] = {{DType::kQ4_0, SecondPlane::kFast},
+                                                            {DType::kQ4_0, SecondPlane::kHigh},
+                                                            {DType::kQ5_0, SecondPlane::kFast},
+                                                            {DType::kQ5_0, SecondPlane::kHigh}};
 
 TEST(Quantize, TheSameBitsOnEveryTable) {
   std::mt19937 rng(3);
@@ -243,11 +255,11 @@ TEST(Quantize, TheSameBitsOnEveryTable) {
       if (columns == 544) x[100] = std::numeric_limits<float>::quiet_NaN();
       if (columns == 1024) x[200] = -std::numeric_limits<float>::infinity();
       if (columns > 480) std::fill_n(x.begin() + 320, 32, 1e-35f);
-      for (SecondPlane rule : {SecondPlane::kFast, SecondPlane::kHigh}) {
-        const OwnedActivations expected(scalar.linear, x.data(), tokens, columns, rule);
+      for (const auto& [type, rule] : kTypesAndRules) {
+        const OwnedActivations expected(scalar.linear, type, x.data(), tokens, columns, rule);
         for (const KernelTable* table : usable_tables()) {
           SCOPED_TRACE(fmt::format("{}, {} tokens, {} columns", table->name, tokens, columns));
-          const OwnedActivations got(table->linear, x.data(), tokens, columns, rule);
+          const OwnedActivations got(table->linear, type, x.data(), tokens, columns, rule);
           EXPECT_EQ(got.high, expected.high);
           EXPECT_EQ(got.low, expected.low);
           EXPECT_EQ(got.stands_out, expected.stands_out);
@@ -263,16 +275,23 @@ TEST(Quantize, TheSameBitsOnEveryTable) {
 }
 
 TEST(Quantize, BlocksWhoseSquareIsFarOverTheMeanStandOut) {
-  for (const float value : {1.6f, 1.7f}) {
+  struct Case {
+    DType type;
+    float value;
+    bool is_over;
+  };
+  for (const auto& [type, value, is_over] : {Case{DType::kQ4_0, 1.6f, false},
+                                             {DType::kQ4_0, 1.7f, true},
+                                             {DType::kQ5_0, 1.4f, false},
+                                             {DType::kQ5_0, 1.5f, true}}) {
     std::vector<float> x(32 * 16, 1.0f);
     for (int i = 0; i < 32; ++i) x[static_cast<std::size_t>(32 * 3 + i)] = value;
     const double mean = (15 + double{value} * value) / 16;
-    const bool is_far = double{value} * value > kStandsOut * mean;
-    EXPECT_EQ(is_far, value > 1.65f);
     for (const KernelTable* table : usable_tables()) {
-      const OwnedActivations a(table->linear, x.data(), 1, 512, SecondPlane::kFast);
+      const OwnedActivations a(table->linear, type, x.data(), 1, 512, SecondPlane::kFast);
+      EXPECT_EQ(double{value} * value > stands_out(a.view.max) * mean, is_over);
       for (int b = 0; b < 16; ++b)
-        EXPECT_EQ(a.stands_out[static_cast<std::size_t>(b)], b == 3 && is_far) << table->name;
+        EXPECT_EQ(a.stands_out[static_cast<std::size_t>(b)], b == 3 && is_over) << table->name;
     }
   }
 }
@@ -282,11 +301,13 @@ TEST(Quantize, ErrorStaysWithinHalfAStep) {
   const int columns = 1024;
   const auto x = random_activations(1, columns, rng);
   for (const KernelTable* table : usable_tables()) {
-    for (SecondPlane rule : {SecondPlane::kFast, SecondPlane::kHigh}) {
-      const OwnedActivations a(table->linear, x.data(), 1, columns, rule);
+    for (const auto& [type, rule] : kTypesAndRules) {
+      const OwnedActivations a(table->linear, type, x.data(), 1, columns, rule);
+      EXPECT_EQ(a.view.max, type == DType::kQ5_0 ? 112 : 120);
+      EXPECT_EQ(*std::max_element(a.high.begin(), a.high.end()), a.view.max);
       for (int k = 0; k < columns; ++k) {
         const auto b = static_cast<std::size_t>(k / 32);
-        const double scale = a.scales[b] / (a.stands_out[b] ? kLowUnits : 1);
+        const double scale = double{a.scales[b]} / (a.stands_out[b] ? low_units(a.view.max) : 1);
         const double error = a.value(ActivationKind::kInt8, 0, k) - x[static_cast<std::size_t>(k)];
         EXPECT_LE(std::fabs(error), 0.51 * scale) << table->name << " " << k;
       }
@@ -298,7 +319,8 @@ TEST(Quantize, SumsAreOfTheQuantizedValues) {
   std::mt19937 rng(5);
   const auto x = random_activations(1, 320, rng);
   const LinearKernels& k = table().linear;
-  const OwnedActivations a(k, x.data(), 1, 320, SecondPlane::kFast);
+  const OwnedActivations a(k, DType::kQ4_0, x.data(), 1, 320, SecondPlane::kFast);
+  const int units = low_units(a.view.max);
   int count = 0;
   for (std::size_t b = 0; b < 10; ++b) {
     const bool out = a.stands_out[b];
@@ -312,8 +334,8 @@ TEST(Quantize, SumsAreOfTheQuantizedValues) {
     for (std::size_t h = 0; h < kBlockSums; ++h) {
       EXPECT_EQ(a.negated_high[10 * h + b], -high[h]);
       EXPECT_EQ(a.negated_low[10 * h + b], -low[h]);
-      const float unit = out ? a.scales[b] / kLowUnits : a.scales[b];
-      const int sum = out ? kLowUnits * high[h] + low[h] : high[h];
+      const float unit = out ? a.scales[b] / static_cast<float>(units) : a.scales[b];
+      const int sum = out ? units * high[h] + low[h] : high[h];
       EXPECT_EQ(a.scaled_sums[10 * h + b], unit * static_cast<float>(sum));
     }
   }
