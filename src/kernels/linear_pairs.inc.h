@@ -4,9 +4,9 @@
 //   (x2 + w1 + 128) · (x1 + w2) = x1 · w1 + x2 · w2 + x1 · (x2 + 128) + w2 · (w1 + 128)
 //
 // The last two terms depend on the token or on the row alone: sums over a block's columns start
-// with both subtracted. w is the weight less half its range, x an activation of at most
-// kMax<F>: both sums fit into a byte, without and with a sign. Everything is exact, so
-// are the bits those of the plain tile (linear_tile.inc.h).
+// with both subtracted. w is the weight less half its range, x an activation of at most kMax<F>:
+// both sums fit into a byte, without and with a sign. Everything is exact, so are the bits those of
+// the plain tile (linear_tile.inc.h).
 //
 // w1 is of word j, w2 of word j + 4. kPairedWords of the four such pairs are multiplied so, and
 // the others plainly, by which all of a core's units have about the same to do.
