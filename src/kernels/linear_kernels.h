@@ -28,14 +28,14 @@ inline constexpr int kPairStarts = 2;
 // A block of 32 activations x stands as integers: x ≈ scale · (high + low / low_units(max)), scale
 // = max|x| / max. In a block that does not stand out in its row low is all zeros; in one that does,
 // both together have about 16 bits. A block with a NaN or an infinity has a NaN scale and zeros.
-// The sum with a weight has 8 bits then (linear_pairs.inc.h): max is kActivationMax, but for those
-// to be multiplied with weights of 5 bits, whose max is 112.
+// max is LinearKernels::activation_max of the weights' type: kActivationMax, or 112 beside weights
+// of 5 bits. Their sum with a weight has 8 bits then (linear_pairs.inc.h).
 inline constexpr int kActivationMax = 120;
 constexpr int low_units(int max) { return 2 * max; }
 
 // Which blocks of a row stand out: those whose scale² is over stands_out(max) times the row's mean
 // scale² (kFast), or all of them (kHigh). Depends on nothing but the row. More do where a smaller
-// max makes steps wider: replies are as near to the exact ones.
+// max makes steps wider, so that replies are as near to the exact ones.
 constexpr double stands_out(int max) { return max == kActivationMax ? 2.5 : 2.0; }
 enum class SecondPlane : uint8_t { kFast, kHigh };
 
@@ -116,7 +116,7 @@ struct LinearKernels {
   int activation_max[kNumWeightTypes];  // Activations::max, the same for all instruction sets
 
   // y[t · y_stride + r] = Σ_k x[t, k] · W[r, k] for the first num_rows (1-32) rows of a packed
-  // panel and all t. One thread; nothing but y is written.
+  // panel and all t, x with the type's kind and max. One thread; nothing but y is written.
   void (*multiply_panel[kNumWeightTypes])(const void* panel, const Activations& x, int num_rows,
                                           float* y, int64_t y_stride);
 

@@ -17,11 +17,11 @@ PRONK_INLINE int32_t bits_of(float x) {
   return bits_of(x + 12582912.0f) - bits_of(12582912.0f);
 }
 
-constexpr int32_t kTiny = 0x0d800000;      // 2^-100: below it kMax / max has no room; counts as 0
+constexpr int32_t kTiny = 0x0d800000;      // 2^-100: below it max / |x| has no room; counts as 0
 constexpr int32_t kInfinite = 0x7f800000;  // infinity or NaN
 constexpr int kSums = 16;                  // of a row's squares: block b adds to number b % 16
 
-// What activations are multiples of, at most, and what the scale² of a row's block must be above
+// How far activations reach (Activations::max), and what the scale² of a row's block must be above
 // to stand out.
 struct Range {
   int max, units;

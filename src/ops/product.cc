@@ -22,9 +22,8 @@ bool at_once(const LinearKernels& k, DType type, const kernels::Activations& x) 
 // plane, scales and sums.
 int most_block_tokens(bool are_at_once) { return are_at_once ? 256 : 180; }
 
-// Tiles of a block of rows. Where a core's own cache keeps a thread's rows from one operation to
-// the next, which narrow ones are, each thread gets as many blocks as any other: its own rows,
-// then.
+// Tiles of a block of rows. A core's own cache keeps narrow rows from one operation to the next, so
+// there each thread gets equally many blocks: the same rows every time.
 int tiles_per_block(int num_tiles, int most_tokens, std::int64_t columns, int num_threads) {
   constexpr std::int64_t kNarrow = 2048;  // columns, from which on that does not pay
   constexpr int kFewTiles = 8;            // of a block: with fewer, unpacking weights costs more
