@@ -177,6 +177,25 @@ void layer_like(O& op, const Matrix& square, const Matrix& wide, const NormWeigh
   op.linear(op.select_rows(x, batch.logit_rows), wide.handle);
 }
 
+// Weights of 5 bits take the same row with another max than others do.
+TEST(CpuOps, RowsAreQuantizedForEachMaxOfTheirWeights) {
+  const int tokens = 20;
+  const Matrix four(DType::kQ4_0, 33, 64, true, 5), five(DType::kQ5_1, 33, 64, true, 7);
+  auto x = random_values(tokens * 64, 6);
+  const auto product = [&](Cpu& cpu, const Matrix& w) {
+    const Tensor y = cpu.op.linear(view(x, tokens), w.handle);
+    return std::vector<float>(y.data, y.data + y.size());
+  };
+  const auto alone = [&](const Matrix& w) {
+    Cpu cpu(2);
+    cpu.op.begin_step(tokens, 16);
+    return product(cpu, w);
+  };
+  Cpu cpu(2);
+  cpu.op.begin_step(tokens, 16);
+  for (const Matrix* w : {&five, &four, &five}) EXPECT_EQ(product(cpu, *w), alone(*w));
+}
+
 TEST(PlanOps, CountsTheArenaToTheByte) {
   const NormWeight norm{"norm", 64, std::vector<float>(64, 1.0f)};
   const Rotation rotation{16, std::vector<float>(8, 0.1f)};
