@@ -9,8 +9,8 @@
 #include <numbers>
 #include <vector>
 
-#include "kernels/isa.h"
 #include "kernels/random_values.h"
+#include "kernels/tested_tables.h"
 #include "tensor/dtype.h"
 
 namespace pronk {
@@ -196,14 +196,14 @@ TEST(AttendKernels, AreSoftmaxOverTheVisibleKeys) {
         std::vector<int> visible;
         for (int r = 0; r < 31; ++r) visible.push_back(std::max(1, num_keys - 30 + r));
         const auto q = queries(type, 31, head_dim);
-        const KernelTable& plain = *usable_tables().back();
+        const KernelTable& plain = *tested_tables().back();
         const Pages pages(plain, type, head_dim, num_keys, 32);
         std::vector<Exact> exact;
         for (int r = 0; r < 31; ++r)
           exact.emplace_back(pages, q.data() + std::ptrdiff_t{r} * head_dim,
                              visible[static_cast<std::size_t>(r)]);
         const Attended first = attend(plain, pages, q, visible);
-        for (const KernelTable* t : usable_tables()) {
+        for (const KernelTable* t : tested_tables()) {
           const Pages same(*t, type, head_dim, num_keys, 32);
           ASSERT_EQ(same.keys, pages.keys);
           ASSERT_EQ(same.values, pages.values);
@@ -225,7 +225,7 @@ TEST(AttendKernels, AreSoftmaxOverTheVisibleKeys) {
 TEST(AttendKernels, ARowDoesNotFeelItsNeighbours) {
   const std::vector<int> visible = {300, 299, 1, 0, 17, 300, 31, 32, 33, 250, 2, 300, 5, 6, 100};
   for (const KvType type : kTypes)
-    for (const KernelTable* t : usable_tables())
+    for (const KernelTable* t : tested_tables())
       for (int head_dim : {48, 64, 96, 128}) {
         const Pages pages(*t, type, head_dim, 300, 32);
         const auto q = queries(type, static_cast<int>(visible.size()), head_dim);
@@ -249,7 +249,7 @@ TEST(AttendKernels, ARowDoesNotFeelItsNeighbours) {
 TEST(AttendKernels, TokensMayComeInAnyPieces) {
   const std::vector<int> visible = {75, 74, 64, 3};
   for (const KvType type : kTypes)
-    for (const KernelTable* t : usable_tables())
+    for (const KernelTable* t : tested_tables())
       for (int head_dim : {4, 24, 64, 80}) {
         const auto q = queries(type, 4, head_dim);
         const Attended whole = attend(*t, Pages(*t, type, head_dim, 75, 32), q, visible);
@@ -262,7 +262,7 @@ TEST(AttendKernels, TokensMayComeInAnyPieces) {
 // The layout of attend_kernels.h, number by number.
 TEST(AttendKernels, PagesAreReadyForPairs) {
   const int head_dim = 20, width = 32;
-  for (const KernelTable* t : usable_tables()) {
+  for (const KernelTable* t : tested_tables()) {
     const Pages pages(*t, KvType::kBF16, head_dim, 32, 32);
     std::vector<std::uint16_t> page(pages.memory[0].size() / 2);
     std::memcpy(page.data(), pages.memory[0].data(), pages.memory[0].size());
@@ -282,7 +282,7 @@ TEST(AttendKernels, PagesAreReadyForPairs) {
 // that go together are of one sequence.)
 TEST(AttendKernels, NanReachesWhoSeesIt) {
   for (const KvType type : kTypes)
-    for (const KernelTable* t : usable_tables())
+    for (const KernelTable* t : tested_tables())
       for (int head_dim : {8, 64})
         for (int rows : {1, 16}) {
           Pages pages(*t, type, head_dim, 40, 32);
@@ -310,7 +310,7 @@ TEST(AttendKernels, NanReachesWhoSeesIt) {
 TEST(AttendKernels, FoldJoinsTwoSplits) {
   const int head_dim = 20, width = padded_head_dim(head_dim), rows = 3;
   const auto a = random_values(rows * width, 12), b = random_values(rows * width, 13);
-  for (const KernelTable* t : usable_tables()) {
+  for (const KernelTable* t : tested_tables()) {
     std::vector<float> value = a, max = {1, -2, 3}, sum = {2, 3, 4}, part = b,
                        part_max = {2, -5, 0}, part_sum = {1, 7, 0};
     t->attend.fold({value.data(), max.data(), sum.data()},

@@ -4,8 +4,8 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
-#include "kernels/isa.h"
 #include "kernels/linear_cases.h"
+#include "kernels/tested_tables.h"
 
 namespace pronk::kernels {
 namespace {
@@ -67,7 +67,7 @@ class Linears : public testing::TestWithParam<int> {
 };
 
 TEST_P(Linears, AreWithinTheBoundOfFloat64) {
-  for (const KernelTable* table : usable_tables()) {
+  for (const KernelTable* table : tested_tables()) {
     SCOPED_TRACE(table->name);
     for (const auto& [rows, about] : {std::pair{32, 512}, {45, 1056}, {7, 172}, {64, 33}}) {
       const int columns = columns_for(type(), about);
@@ -85,7 +85,7 @@ TEST_P(Linears, HaveTheSameBitsAloneAndInAnyBatch) {
   const int columns = columns_for(type(), 768), tokens = 101;
   const Matrix m = random_matrix(type(), 40, columns, rng);
   const auto x = random_activations(tokens, columns, rng);
-  for (const KernelTable* table : usable_tables()) {
+  for (const KernelTable* table : tested_tables()) {
     SCOPED_TRACE(table->name);
     const auto whole =
         multiply(*table, m, {table->linear, type(), x.data(), tokens, columns, SecondPlane::kFast});
@@ -107,7 +107,7 @@ TEST_P(Linears, HaveTheSameBitsAloneWhereRowsAreLongOrMany) {
     const int columns = columns_for(type(), about);
     const Matrix m = random_matrix(type(), 40, columns, rng);
     const auto x = random_activations(tokens, columns, rng);
-    for (const KernelTable* table : usable_tables()) {
+    for (const KernelTable* table : tested_tables()) {
       SCOPED_TRACE(table->name);
       for (SecondPlane rule : {SecondPlane::kFast, SecondPlane::kHigh}) {
         const auto whole =
@@ -125,7 +125,7 @@ TEST_P(Linears, HaveTheSameBitsAloneWhereRowsAreLongOrMany) {
 
 TEST_P(Linears, OfBlockTypesHaveTheSameBitsOnEveryTable) {
   if (!is_block_type(type())) GTEST_SKIP() << "float types promise it for each table alone";
-  const KernelTable& scalar = *usable_tables().back();
+  const KernelTable& scalar = *tested_tables().back();
   for (const int about : {256, 1024}) {
     const int columns = columns_for(type(), about), tokens = 21;
     const Matrix m = random_matrix(type(), 50, columns, rng);
@@ -133,7 +133,7 @@ TEST_P(Linears, OfBlockTypesHaveTheSameBitsOnEveryTable) {
     for (SecondPlane rule : {SecondPlane::kFast, SecondPlane::kHigh}) {
       const auto expected =
           multiply(scalar, m, {scalar.linear, type(), x.data(), tokens, columns, rule});
-      for (const KernelTable* table : usable_tables()) {
+      for (const KernelTable* table : tested_tables()) {
         const auto got =
             multiply(*table, m, {table->linear, type(), x.data(), tokens, columns, rule});
         ASSERT_EQ(std::memcmp(got.data(), expected.data(), got.size() * 4), 0) << table->name;
@@ -146,7 +146,7 @@ TEST_P(Linears, WriteNothingBesideTheirRows) {
   const int columns = columns_for(type(), 64);
   const Matrix m = random_matrix(type(), 32, columns, rng);
   const auto x = random_activations(2, columns, rng);
-  for (const KernelTable* table : usable_tables()) {
+  for (const KernelTable* table : tested_tables()) {
     for (int num_rows : {1, 15, 16, 17, 31, 32}) {
       const OwnedActivations a(table->linear, type(), x.data(), 2, columns, SecondPlane::kFast);
       std::vector<float> y(2 * 40, 12345.0f);
@@ -166,7 +166,7 @@ TEST_P(Linears, PassNoNumbersOn) {
        {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
     auto x = random_activations(3, columns, rng);
     x[static_cast<std::size_t>(columns) + 5] = bad;
-    for (const KernelTable* table : usable_tables()) {
+    for (const KernelTable* table : tested_tables()) {
       const auto y =
           multiply(*table, m, {table->linear, type(), x.data(), 3, columns, SecondPlane::kFast});
       for (int r = 0; r < 32; ++r) {
@@ -217,7 +217,7 @@ TEST(Linear, LargestIntegersDoNotOverflow) {
       constexpr int kTokens = 17;
       const std::vector<float> all(static_cast<std::size_t>(columns) * kTokens, x);
       const double expected = c.value * columns * static_cast<double>(x);
-      for (const KernelTable* table : usable_tables()) {
+      for (const KernelTable* table : tested_tables()) {
         for (SecondPlane rule : {SecondPlane::kFast, SecondPlane::kHigh}) {
           for (int tokens : {1, 2, 3, 4, kTokens}) {
             const OwnedActivations a(table->linear, c.type, all.data(), tokens, columns, rule);
@@ -243,7 +243,7 @@ constexpr std::pair<DType, SecondPlane> kTypesAndRules[] = {{DType::kQ4_0, Secon
 
 TEST(Quantize, TheSameBitsOnEveryTable) {
   std::mt19937 rng(3);
-  const KernelTable& scalar = *usable_tables().back();
+  const KernelTable& scalar = *tested_tables().back();
   const auto same_bits = [](const auto& a, const auto& b) {
     return std::memcmp(a.data(), b.data(), a.size() * sizeof a[0]) == 0;
   };
@@ -257,7 +257,7 @@ TEST(Quantize, TheSameBitsOnEveryTable) {
       if (columns > 480) std::fill_n(x.begin() + 320, 32, 1e-35f);
       for (const auto& [type, rule] : kTypesAndRules) {
         const OwnedActivations expected(scalar.linear, type, x.data(), tokens, columns, rule);
-        for (const KernelTable* table : usable_tables()) {
+        for (const KernelTable* table : tested_tables()) {
           SCOPED_TRACE(fmt::format("{}, {} tokens, {} columns", table->name, tokens, columns));
           const OwnedActivations got(table->linear, type, x.data(), tokens, columns, rule);
           EXPECT_EQ(got.high, expected.high);
@@ -287,7 +287,7 @@ TEST(Quantize, BlocksWhoseSquareIsFarOverTheMeanStandOut) {
     std::vector<float> x(32 * 16, 1.0f);
     for (int i = 0; i < 32; ++i) x[static_cast<std::size_t>(32 * 3 + i)] = value;
     const double mean = (15 + double{value} * value) / 16;
-    for (const KernelTable* table : usable_tables()) {
+    for (const KernelTable* table : tested_tables()) {
       const OwnedActivations a(table->linear, type, x.data(), 1, 512, SecondPlane::kFast);
       EXPECT_EQ(double{value} * value > stands_out(a.view.max) * mean, is_over);
       for (int b = 0; b < 16; ++b)
@@ -300,7 +300,7 @@ TEST(Quantize, ErrorStaysWithinHalfAStep) {
   std::mt19937 rng(11);
   const int columns = 1024;
   const auto x = random_activations(1, columns, rng);
-  for (const KernelTable* table : usable_tables()) {
+  for (const KernelTable* table : tested_tables()) {
     for (const auto& [type, rule] : kTypesAndRules) {
       const OwnedActivations a(table->linear, type, x.data(), 1, columns, rule);
       EXPECT_EQ(a.view.max, type == DType::kQ5_0 ? 112 : 120);

@@ -9,8 +9,8 @@
 #include <numeric>
 #include <vector>
 
-#include "kernels/isa.h"
 #include "kernels/random_values.h"
+#include "kernels/tested_tables.h"
 
 namespace pronk {
 namespace {
@@ -20,14 +20,14 @@ using kernels::KernelTable;
 constexpr float kInf = std::numeric_limits<float>::infinity();
 constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
 
-const KernelTable& scalar() { return *kernels::usable_tables().back(); }
+const KernelTable& scalar() { return *kernels::tested_tables().back(); }
 
 // Runs `compute` with each table; all must give the scalar table's bits. The caller checks the
 // scalar result itself.
 std::vector<float> same_everywhere(
     const std::function<std::vector<float>(const kernels::VectorKernels&)>& compute) {
   const std::vector<float> expected = compute(scalar().vector);
-  for (const KernelTable* t : kernels::usable_tables()) {
+  for (const KernelTable* t : kernels::tested_tables()) {
     const std::vector<float> found = compute(t->vector);
     EXPECT_EQ(found.size(), expected.size());
     for (std::size_t i = 0; i < expected.size(); ++i)
@@ -140,7 +140,7 @@ TEST(VectorKernels, Bf16RoundsToNearestTiesToEven) {
       1.0f, 1.00390625f /* tie, down */, 1.01171875f /* tie, up */, 1.00391f, -0.0f, kInf, 3.4e38f,
       kNan};
   std::vector<std::uint16_t> bits(x.size());
-  for (const KernelTable* t : kernels::usable_tables()) {
+  for (const KernelTable* t : kernels::tested_tables()) {
     t->vector.f32_to_bf16(x.data(), static_cast<std::int64_t>(x.size()), bits.data());
     EXPECT_EQ(std::vector<std::uint16_t>(bits.begin(), bits.end() - 1),
               (std::vector<std::uint16_t>{0x3f80, 0x3f80, 0x3f82, 0x3f81, 0x8000, 0x7f80, 0x7f80}));
@@ -158,7 +158,7 @@ TEST(VectorKernels, ReductionsOverTheVocabulary) {
     x.back() = std::max(x.back(), n > 1 ? 40.0f : x.back());  // a tie: the first wins
     double sum = 0;
     for (float v : x) sum += std::exp(double{v} - 40);
-    for (const KernelTable* t : kernels::usable_tables()) {
+    for (const KernelTable* t : kernels::tested_tables()) {
       EXPECT_EQ(t->vector.argmax(x.data(), n), best) << t->name << n;
       EXPECT_NEAR(t->vector.logsumexp(x.data(), n), 40 + std::log(sum), 1e-6) << t->name << n;
       EXPECT_TRUE(t->vector.all_finite(x.data(), n));
