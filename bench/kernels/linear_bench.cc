@@ -2,7 +2,8 @@
 // measured peak, or bytes of weights a second and percent of its measured read bandwidth.
 //
 //   kernels_bench --benchmark_filter='tile/.*Q4_0'
-//   tile/TYPE/STANDING_OUT   96 tokens x [128 rows, 4096 columns]; percent of blocks that stand out
+//   tile/TYPE/STANDING_OUT   96 tokens x [128 rows, 4096 columns]; percent of blocks that stand
+//   out, the same ones of every token scattered/TYPE/STANDING_OUT   the same, of each token others
 //   prompt/TYPE              256 tokens of a prompt x [512 rows, 4096 columns], where a table has
 //   kernels for that
 //   near/TYPE/TOKENS         two panels in the L2 cache, few tokens: what is left without memory
@@ -56,11 +57,12 @@ Values<std::byte> weights(DType type, int num_panels) {
 
 struct Input {
   Values<float> f32;
-  Values<std::int8_t> high, low;
+  Values<std::int8_t> high;
+  Values<LowBlock> low;
+  Values<std::int32_t> low_ends;
   Values<float> scales;
-  Values<std::int32_t> negated_high, negated_low, pairs_high, pairs_low;
+  Values<std::int32_t> negated_high, pairs_high;
   Values<float> scaled_sums;
-  Values<std::uint16_t> stands_out;
   Values<std::uint16_t> bf16;
   Activations view;
 };
@@ -71,18 +73,18 @@ void quantize(const Input& in, SecondPlane rule) {
     table().linear.quantize_tile(in.f32.data() + i * tile, rule, in.view.tile(i));
 }
 
-Input input(DType type, int tokens, int percent_standing_out) {
+enum class Who { kAllTokens, kScattered };  // stand out in the same block
+
+Input input(DType type, int tokens, int percent_standing_out, Who who = Who::kAllTokens) {
   const auto n = static_cast<std::size_t>(tokens) * kColumns;
   Input in{Values<float>(n),
            Values<std::int8_t>(n),
-           Values<std::int8_t>(n),
+           Values<LowBlock>(n / 32),
+           Values<std::int32_t>(n / 32),
            Values<float>(n / 32),
            Values<std::int32_t>(n / 32 * kBlockSums),
-           Values<std::int32_t>(n / 32 * kBlockSums),
-           Values<std::int32_t>(n / 32 * kPairStarts),
            Values<std::int32_t>(n / 32 * kPairStarts),
            Values<float>(n / 32 * kBlockSums),
-           Values<std::uint16_t>(n / 32),
            Values<std::uint16_t>(n),
            {}};
   in.view = {.num_rows = tokens,
@@ -90,19 +92,18 @@ Input input(DType type, int tokens, int percent_standing_out) {
              .max = table().linear.activation_max[static_cast<std::size_t>(type)],
              .high = in.high.data(),
              .low = in.low.data(),
+             .low_ends = in.low_ends.data(),
              .scales = in.scales.data(),
              .negated_high = in.negated_high.data(),
-             .negated_low = in.negated_low.data(),
              .scaled_sums = in.scaled_sums.data(),
-             .stands_out = in.stands_out.data(),
              .pairs_high = in.pairs_high.data(),
-             .pairs_low = in.pairs_low.data(),
              .bf16 = in.bf16.data(),
              .f32 = in.f32.data()};
   std::mt19937 rng(2);
   std::normal_distribution<float> normal;
-  // The same blocks of every token stand out, as in a model.
-  std::vector<bool> large(kColumns / 32);
+  // What feeds most layers of a model has the same large blocks in every token, what feeds `down`
+  // has not.
+  std::vector<bool> large((who == Who::kAllTokens ? 1 : n / kColumns) * kColumns / 32);
   for (std::size_t b = 0; b < large.size(); ++b)
     large[b] = static_cast<int>(b * 2654435761u / 256 % 100) < percent_standing_out;
   for (std::size_t i = 0; i < n; ++i)
@@ -133,9 +134,9 @@ void prompt(benchmark::State& state, DType type, int num_panels, int tokens) {
   state.counters["%peak"] = ops_per_s / peaks().ops_per_s(ActivationKind::kBF16) * 100;
 }
 
-void sweep(benchmark::State& state, DType type, int num_panels, int tokens, int percent) {
+void sweep(benchmark::State& state, DType type, int num_panels, int tokens, int percent, Who who) {
   const auto packed = weights(type, num_panels);
-  const Input in = input(type, tokens, percent);
+  const Input in = input(type, tokens, percent, who);
   const auto bytes = panel_bytes(type, kColumns);
   const int rows = num_panels * kPanelRows;
   Values<float> y(static_cast<std::size_t>(tokens) * static_cast<std::size_t>(rows));
@@ -185,12 +186,16 @@ int register_all() {
     const std::string name = info(type).name;
     for (int percent : {0, 6, 100})
       benchmark::RegisterBenchmark(("tile/" + name + "/" + std::to_string(percent)).c_str(), sweep,
-                                   type, 4, 96, percent);
+                                   type, 4, 96, percent, Who::kAllTokens);
+    benchmark::RegisterBenchmark(("scattered/" + name + "/6").c_str(), sweep, type, 4, 96, 6,
+                                 Who::kScattered);
     const int num_panels = static_cast<int>((192ll << 20) / panel_bytes(type, kColumns));
     for (int tokens : {1, 2, 4, 8, 12, 32}) {
       const std::string which = name + "/" + std::to_string(tokens);
-      benchmark::RegisterBenchmark(("near/" + which).c_str(), sweep, type, 2, tokens, 6);
-      benchmark::RegisterBenchmark(("stream/" + which).c_str(), sweep, type, num_panels, tokens, 6);
+      benchmark::RegisterBenchmark(("near/" + which).c_str(), sweep, type, 2, tokens, 6,
+                                   Who::kAllTokens);
+      benchmark::RegisterBenchmark(("stream/" + which).c_str(), sweep, type, num_panels, tokens, 6,
+                                   Who::kAllTokens);
     }
     if (table().linear.multiply_bf16[static_cast<std::size_t>(i)])
       benchmark::RegisterBenchmark(("prompt/" + name).c_str(), prompt, type, 16, 256);

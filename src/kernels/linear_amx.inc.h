@@ -90,8 +90,13 @@ struct AmxInput {
   const float* scaled_sums(int block, int which) const {
     return tile.scaled_sums + place(block) + int64_t{which} * tile.num_blocks() * tile.num_rows;
   }
-  // Bit t: token t stands out in the block.
-  uint32_t standing_out(int block) const { return tile.stands_out[first_block + block]; }
+  // First planes lie as a tile, second ones as far apart as their records, and behind a block's
+  // other blocks', whose products nobody reads.
+  const int8_t* high(int block) const { return tile.high + place(block) * kActivationBlock; }
+  const LowBlock* low(int block) const {
+    const int b = first_block + block;
+    return tile.low + (b == 0 ? 0 : tile.low_ends[b - 1]);
+  }
 };
 
 // What is unpacked next, asked for a few lines at a time: all at once, the core would wait.
@@ -107,10 +112,9 @@ struct NextLines {
 // Products of one plane with the blocks in `which`, both groups of rows, into their sums. A tile of
 // sums is stored two products later: at once, the store would wait for its product (9.7 ns each
 // rather than 6.9).
-template <class F>
+template <class F, bool kLow>
 struct TileProducts {
   const AmxInput& in;
-  const int8_t* plane;
   const UnpackedChunk<F>& w;
   TileSums<F>& sums;
   const uint8_t* which;
@@ -129,8 +133,9 @@ struct TileProducts {
   }
   template <int kTurn>
   PRONK_INLINE void load_activations(int p) const {
-    tile_load<kActivationTile + kTurn>(
-        plane + in.place(block(p)) * kActivationBlock + half(p) * kDepth<F>, kActivationBlock);
+    const int8_t* values = kLow ? in.low(block(p))->values : in.high(block(p));
+    tile_load<kActivationTile + kTurn>(values + half(p) * kDepth<F>,
+                                       kLow ? sizeof(LowBlock) : kActivationBlock);
   }
   template <int kTurn, int kGroup>
   PRONK_INLINE void store(int p) const {
@@ -171,7 +176,7 @@ template <class F>
 void integer_tiles(const AmxInput& in, const UnpackedChunk<F>& w, NextLines& next,
                    TileSums<F>& sums) {
   static constexpr uint8_t kAll[kChunkBlocks] = {0, 1, 2, 3, 4, 5, 6, 7};
-  TileProducts<F>{in, in.tile.high, w, sums, kAll, in.num_blocks * F::kScales, next}.run();
+  TileProducts<F, false>{in, w, sums, kAll, in.num_blocks * F::kScales, next}.run();
 }
 
 // The second plane of the tokens that stand out, into outputs of its own.
@@ -181,17 +186,20 @@ void fold_low_plane(const AmxInput& in, const UnpackedChunk<F>& w, NextLines& ne
   uint8_t which[kChunkBlocks];
   int count = 0;
   for (int b = 0; b < in.num_blocks; ++b)
-    if (in.standing_out(b)) which[count++] = static_cast<uint8_t>(b);
+    if (in.low(b) != in.low(b + 1)) which[count++] = static_cast<uint8_t>(b);
   if (count == 0) return;
-  TileProducts<F>{in, in.tile.low, w, sums, which, count * F::kScales, next}.run();
-  for (int i = 0; i < count; ++i)
-    for (uint32_t rest = in.standing_out(which[i]); rest; rest &= rest - 1) {
-      const int b = which[i], t = __builtin_ctz(rest);
-      const Floats token_scale = broadcast(in.scales(b)[t] * kLowUnit<F>);
+  TileProducts<F, true>{in, w, sums, which, count * F::kScales, next}.run();
+  for (int i = 0; i < count; ++i) {
+    const int b = which[i];
+    const LowBlock *first = in.low(b), *end = in.low(b + 1);
+    for (const LowBlock* x = first; x != end; ++x) {
+      const Floats token_scale = broadcast(x->scale);
       for (int g = 0; g < kGroups; ++g) {
-        const auto half = [&](int h) { return to_floats(_mm512_load_si512(sums.of[g][b][h][t])); };
+        const auto half = [&](int h) {
+          return to_floats(_mm512_load_si512(sums.of[g][b][h][x - first]));
+        };
         const auto scale = [&](int h) { return _mm512_load_ps(w.scales[b][h] + kTileRows * g); };
-        float* out = low[t] + kTileRows * g;
+        float* out = low[x->row - in.tile.first_row] + kTileRows * g;
         Floats f = _mm512_load_ps(out);
         if constexpr (F::kScales == 1)
           f = fused(multiply(scale(0), token_scale), half(0), f);
@@ -200,6 +208,7 @@ void fold_low_plane(const AmxInput& in, const UnpackedChunk<F>& w, NextLines& ne
         _mm512_store_ps(out, f);
       }
     }
+  }
 }
 
 // One block's integers of a few tokens into their outputs.

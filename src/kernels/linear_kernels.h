@@ -39,6 +39,17 @@ constexpr int low_units(int max) { return 2 * max; }
 constexpr double stands_out(int max) { return max == kActivationMax ? 2.5 : 2.0; }
 enum class SecondPlane : uint8_t { kFast, kHigh };
 
+// The second plane of a token's block that stands out, with all that its products need, on a line
+// of its own in the caches. Those of a tile of tokens stand one after the other, by block and then
+// by token: few blocks have one, and whoever goes over them reads a stream.
+struct alignas(64) LowBlock {
+  int8_t values[kActivationBlock];
+  int32_t negated_sums[kBlockSums];  // −Σ values
+  int32_t pair_starts[kPairStarts];  // by tables with pairs
+  float scale;                       // of values: the block's / low_units(max)
+  int32_t row;                       // of all activations (Activations::first_row)
+};
+
 // What a weight type wants to be multiplied with.
 enum class ActivationKind : uint8_t { kInt8, kBF16, kF32 };
 
@@ -46,18 +57,17 @@ enum class ActivationKind : uint8_t { kInt8, kBF16, kF32 };
 struct Activations {
   int num_rows = 0;
   int columns = 0;
+  int first_row = 0;  // of those that these are some tiles of
   // Tiles of n = kTileTokens, the last one of those that are left, one after the other; in each:
   // kInt8: columns is a multiple of 32.
   int max = kActivationMax;         // of high and low
   int8_t* high = nullptr;           // [columns / 32, n, 32]
-  int8_t* low = nullptr;            // [columns / 32, n, 32], where one of the n stands out
+  LowBlock* low = nullptr;          // [columns / 32 · n], as many as there are
+  int32_t* low_ends = nullptr;      // [columns / 32]: of low, those up to and with the block's
   float* scales = nullptr;          // [columns / 32, n]
   int32_t* negated_high = nullptr;  // [kBlockSums, columns / 32, n]: −Σ high
-  int32_t* negated_low = nullptr;   // [kBlockSums, columns / 32, n]: −Σ low
   float* scaled_sums = nullptr;     // [kBlockSums, columns / 32, n]: scale · Σ of both planes
-  uint16_t* stands_out = nullptr;   // [columns / 32]: bit t: token t's low is more than zeros
   int32_t* pairs_high = nullptr;    // [kPairStarts, columns / 32, n], by tables with pairs
-  int32_t* pairs_low = nullptr;     // [kPairStarts, columns / 32, n]
   // kBF16: [columns / 32, n, 32], the last block filled up with zeros.
   uint16_t* bf16 = nullptr;
   // kF32: [T, columns]
@@ -70,16 +80,15 @@ struct Activations {
     const int first = i * kTileTokens, left = num_rows - first;
     const int64_t block = static_cast<int64_t>(first) * num_blocks();
     Activations out = *this;
+    out.first_row += first;
     out.num_rows = left < count * kTileTokens ? left : count * kTileTokens;
     if (high) out.high += block * kActivationBlock;
-    if (low) out.low += block * kActivationBlock;
+    if (low) out.low += block;
+    if (low_ends) out.low_ends += int64_t{i} * num_blocks();
     if (scales) out.scales += block;
     if (negated_high) out.negated_high += block * kBlockSums;
-    if (negated_low) out.negated_low += block * kBlockSums;
     if (scaled_sums) out.scaled_sums += block * kBlockSums;
-    if (stands_out) out.stands_out += int64_t{i} * num_blocks();
     if (pairs_high) out.pairs_high += block * kPairStarts;
-    if (pairs_low) out.pairs_low += block * kPairStarts;
     if (bf16) out.bf16 += block * kActivationBlock;
     if (f32) out.f32 += static_cast<int64_t>(first) * columns;
     return out;
@@ -106,7 +115,7 @@ struct Panels {
 };
 
 struct LinearKernels {
-  // Fills high to stands_out of one tile from x[num_rows, columns], columns a multiple of 32.
+  // Fills high to pairs_high of one tile from x[num_rows, columns], columns a multiple of 32.
   void (*quantize_tile)(const float* x, SecondPlane rule, const Activations& out);
 
   // Fills row t of bf16 from x[columns]: round to nearest, ties to even; NaN stays NaN.

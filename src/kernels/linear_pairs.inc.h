@@ -47,11 +47,16 @@ struct TokenPointers {
   const float* scale;
   const float* scaled_sum;
 
-  PRONK_INLINE TokenPointers(const TileTokens<F>& x, int plane, int t)
-      : values(x.values[plane] + (x.at + t) * kActivationBlock),
-        start(x.pair_starts[plane] + x.at + t),
-        scale(x.scales + x.at + t),
-        scaled_sum(x.scaled_sums[0] + x.at + t) {}
+  PRONK_INLINE explicit TokenPointers(const TileTokens<F>& x)
+      : values(x.values + x.at * kActivationBlock),
+        start(x.pair_starts + x.at),
+        scale(x.scales + x.at),
+        scaled_sum(x.scaled_sums[0] + x.at) {}
+  PRONK_INLINE explicit TokenPointers(const LowBlock& x)
+      : values(x.values),
+        start(x.pair_starts + (F::kOffsetShift < 0 ? 0 : 1)),
+        scale(&x.scale),
+        scaled_sum(nullptr) {}
 
   PRONK_INLINE void next() {
     values += kActivationBlock;
@@ -61,7 +66,7 @@ struct TokenPointers {
   }
 };
 
-template <class F, bool kLow>
+template <class F, bool kWithMin>
 PRONK_INLINE void add_pairs(const PairedWeights<F>& w, const TokenPointers<F>& x, Outputs& out) {
   Sum sums[kGroupsPerTile][2];
   PRONK_UNROLL
@@ -85,29 +90,28 @@ PRONK_INLINE void add_pairs(const PairedWeights<F>& w, const TokenPointers<F>& x
   }
   PRONK_UNROLL
   for (int g = 0; g < kGroupsPerTile; ++g) {
-    const Floats scale = kLow ? multiply(w.scales[g][0], broadcast(*x.scale * kLowUnit<F>))
-                              : multiply_from(w.scales[g][0], x.scale);
-    out[g] = fused(scale, to_floats(add(sums[g][0], sums[g][1])), out[g]);
-    if constexpr (F::kHasMin && !kLow) out[g] = fused_from(w.mins[g][0], x.scaled_sum, out[g]);
+    const Floats scale = multiply_from(w.scales[g][0], x.scale);
+    Floats f = fused(scale, to_floats(add(sums[g][0], sums[g][1])), out[g]);
+    if constexpr (kWithMin) f = fused_from(w.mins[g][0], x.scaled_sum, f);
+    out[g] = f;
   }
 }
 
 template <class F>
 PRONK_INLINE void add_first_planes(const PairedWeights<F>& w, const TileTokens<F>& tile,
                                    Outputs* out) {
-  TokenPointers<F> x(tile, 0, 0);
+  TokenPointers<F> x(tile);
   const int8_t* end = x.values + tile.count * kActivationBlock;
   do {
-    add_pairs<F, false>(w, x, *out);
+    add_pairs<F, F::kHasMin>(w, x, *out);
     x.next();
     out += 1;
   } while (x.values != end);
 }
 
 template <class F>
-PRONK_INLINE void add_second_plane(const PairedWeights<F>& w, const TileTokens<F>& tile, int t,
-                                   Outputs* out) {
-  add_pairs<F, true>(w, TokenPointers<F>(tile, 1, t), out[t]);
+PRONK_INLINE void add_second_plane(const PairedWeights<F>& w, const LowBlock& x, Outputs& out) {
+  add_pairs<F, false>(w, TokenPointers<F>(x), out);
 }
 
 }  // namespace

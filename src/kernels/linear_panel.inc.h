@@ -2,9 +2,6 @@
 namespace pronk::kernels::PRONK_ISA {
 namespace {
 
-template <class F>
-constexpr float kLowUnit = 1.0f / low_units(kMax<F>);
-
 // How far ahead of the products a panel is asked for from memory, and how near its lines are to
 // come (__builtin_prefetch). The last panel of a matrix asks for what lies behind it, which costs
 // nothing where nothing is. With AVX-512 one tile reads a panel once, so its lines pass by the L2
@@ -122,40 +119,52 @@ struct PanelReader {
   }
 };
 
+// The second planes of a tile of activations, 32 columns after 32.
+struct LowBlocks {
+  const LowBlock* first;
+  const int32_t* ends;
+  int32_t taken = 0;
+
+  LowBlocks() = default;
+  PRONK_INLINE explicit LowBlocks(const Activations& tile) : first(tile.low), ends(tile.low_ends) {}
+
+  struct OfBlock {
+    const LowBlock* first;
+    int count;
+  };
+  PRONK_INLINE OfBlock next() {
+    const int32_t begin = taken;
+    taken = *ends++;
+    return {first + begin, taken - begin};
+  }
+};
+
 // The tokens of a tile of activations, 32 columns after 32.
 template <class F>
 struct TileTokens {
-  const int8_t* values[2];  // high, low
-  const int32_t* negated_sums[2][F::kScales];
-  const int32_t* pair_starts[2];
+  const int8_t* values;
+  const int32_t* negated_sums[F::kScales];
+  const int32_t* pair_starts;
   const float* scales;
   const float* scaled_sums[F::kScales];
-  const uint16_t* stands_out;
   int count;
   int64_t at = 0;  // of these 32 columns' first token
+  LowBlocks low;
 
   TileTokens() = default;
   PRONK_INLINE explicit TileTokens(const Activations& tile)
-      : values{tile.high, tile.low},
-        scales(tile.scales),
-        stands_out(tile.stands_out),
-        count(tile.num_rows) {
+      : values(tile.high), scales(tile.scales), count(tile.num_rows), low(tile) {
     for (int h = 0; h < F::kScales; ++h) {
       const int which = F::kScales == 1 ? 2 : h;  // the sums of all 32, or of each half
       const int64_t first = int64_t{which} * tile.num_blocks() * tile.num_rows;
-      negated_sums[0][h] = tile.negated_high + first;
-      negated_sums[1][h] = tile.negated_low + first;
+      negated_sums[h] = tile.negated_high + first;
       scaled_sums[h] = tile.scaled_sums + first;
     }
     const int64_t first = F::kOffsetShift < 0 ? 0 : int64_t{tile.num_blocks()} * tile.num_rows;
-    pair_starts[0] = tile.pairs_high + first;
-    pair_starts[1] = tile.pairs_low + first;
+    pair_starts = tile.pairs_high + first;
   }
 
-  PRONK_INLINE void next() {
-    at += count;
-    stands_out += 1;
-  }
+  PRONK_INLINE void next() { at += count; }
 };
 
 // Outputs of a token in kGroupsPerTile groups of rows.

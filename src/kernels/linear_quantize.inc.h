@@ -25,14 +25,15 @@ constexpr int kSums = 16;                  // of a row's squares: block b adds t
 // to stand out.
 struct Range {
   int max, units;
-  float float_max, float_units;
+  float float_max, float_units, low_unit;
   double thresholds[kTileTokens] = {};
 
   PRONK_INLINE explicit Range(int m)
       : max(m),
         units(low_units(m)),
         float_max(static_cast<float>(m)),
-        float_units(static_cast<float>(low_units(m))) {}
+        float_units(static_cast<float>(low_units(m))),
+        low_unit(1 / float_units) {}
 
   void set_threshold(int t, const double (&squares)[kSums], int64_t num_blocks) {
     double all = 0;
@@ -116,18 +117,20 @@ void quantize_high(const float* x, const Activations& out, int t, Range& range) 
 }
 
 // The second plane of a block that stands out, l of x ≈ s · (h + l / units).
-PRONK_INLINE void quantize_low(const float* x, const int8_t* high, float scale, const Range& range,
-                               int8_t* low) {
+PRONK_INLINE __m256i quantize_low(const float* x, const int8_t* high, float scale,
+                                  const Range& range) {
   const Floats factor = broadcast(range.float_units / scale);
-  for (int i = 0; i < kBlock; i += 16) {
-    const __m128i h = _mm_loadu_si128(reinterpret_cast<const __m128i*>(high + i));
+  __m128i halves[2];
+  for (int i = 0; i < 2; ++i, x += 16, high += 16) {
+    const __m128i h = _mm_loadu_si128(reinterpret_cast<const __m128i*>(high));
     const Floats coarse = multiply(broadcast(scale), to_floats(_mm512_cvtepi8_epi32(h)));
-    const Floats rest = _mm512_sub_ps(_mm512_loadu_ps(x + i), coarse);
+    const Floats rest = _mm512_sub_ps(_mm512_loadu_ps(x), coarse);
     const Ints whole = _mm512_cvtps_epi32(multiply(rest, factor));
     const Ints bounded = _mm512_min_epi32(_mm512_max_epi32(whole, broadcast_int(-range.max)),
                                           broadcast_int(range.max));
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(low + i), _mm512_cvtepi32_epi8(bounded));
+    halves[i] = _mm512_cvtepi32_epi8(bounded);
   }
+  return _mm256_set_m128i(halves[1], halves[0]);
 }
 
 // Lane t: Σ of columns 0-15, and of 16-31, of token t of a block.
@@ -215,52 +218,67 @@ PRONK_INLINE unsigned tokens_that_stand_out(Floats scales, SecondPlane rule, con
   return above & positive;
 }
 
-// What follows from a block's scales and first plane, for all tokens.
-PRONK_INLINE unsigned finish_block(const float* x, int64_t b, SecondPlane rule, const Range& range,
-                                   const Activations& out) {
+// What follows from a block's scales and first plane, for all tokens; returns where its second
+// planes, which stand from `low` on, end.
+PRONK_INLINE LowBlock* finish_block(const float* x, int64_t b, SecondPlane rule, const Range& range,
+                                    const Activations& out, LowBlock* low) {
   const int n = out.num_rows;
   const int64_t at = b * n, stride = out.num_blocks() * int64_t{n};
   const Floats scales = load_first(out.scales + at, n);
   const unsigned standing_out = tokens_that_stand_out(scales, rule, range);
   const auto stands_out = static_cast<__mmask16>(standing_out);
-  const auto save = [&](void* to, int which, Ints values) {
-    store(static_cast<float*>(to) + which * stride + at, as_floats(values), n);
+  const auto save = [](void* to, int64_t place, Ints values, int count) {
+    store(static_cast<float*>(to) + place, as_floats(values), count);
   };
-  // A plane's sums, as integers; returns those of the halves.
-  const auto save_sums = [&](const int8_t* values, int32_t* negated, int32_t* pairs) {
-    const HalfSums sums = half_sums(values, n);
+  // The sums of `count` tokens' values, as integers; returns those of the halves.
+  const auto save_sums = [&](const int8_t* values, int count, int32_t* negated, int32_t* pairs,
+                             int64_t apart) {
+    const HalfSums sums = half_sums(values, count);
     const Ints all = add(sums.of[0], sums.of[1]);
-    save(negated, 0, subtract(zero_ints(), sums.of[0]));
-    save(negated, 1, subtract(zero_ints(), sums.of[1]));
-    save(negated, 2, subtract(zero_ints(), all));
+    save(negated, 0, subtract(zero_ints(), sums.of[0]), count);
+    save(negated, apart, subtract(zero_ints(), sums.of[1]), count);
+    save(negated, 2 * apart, subtract(zero_ints(), all), count);
     if constexpr (kPairedWords > 0) {
       const int half_range = 128 - range.max;
-      const Ints centred = pair_starts(values, n, half_range);
-      save(pairs, 0, add(centred, multiply(all, half_range)));
-      save(pairs, 1, centred);
+      const Ints centred = pair_starts(values, count, half_range);
+      save(pairs, 0, add(centred, multiply(all, half_range)), count);
+      save(pairs, apart, centred, count);
     }
     return sums;
   };
-  HalfSums sums = save_sums(out.high + at * kBlock, out.negated_high, out.pairs_high);
+  HalfSums sums =
+      save_sums(out.high + at * kBlock, n, out.negated_high + at, out.pairs_high + at, stride);
   Floats unit = scales;
   if (standing_out != 0) {
-    int8_t* low = out.low + at * kBlock;
-    memset(low, 0, static_cast<size_t>(n) * kBlock);
-    for (unsigned left = standing_out; left != 0; left &= left - 1) {
+    alignas(64) int8_t values[kTileTokens][kBlock];  // of those that stand out
+    int count = 0;
+    for (unsigned left = standing_out; left != 0; left &= left - 1, ++count) {
       const int t = __builtin_ctz(left);
-      quantize_low(x + t * int64_t{out.columns} + b * kBlock, out.high + (at + t) * kBlock,
-                   out.scales[at + t], range, low + t * kBlock);
+      const float scale = out.scales[at + t];
+      const __m256i of_token = quantize_low(x + t * int64_t{out.columns} + b * kBlock,
+                                            out.high + (at + t) * kBlock, scale, range);
+      _mm256_store_si256(reinterpret_cast<__m256i*>(values[count]), of_token);
+      _mm256_store_si256(reinterpret_cast<__m256i*>(low[count].values), of_token);
+      low[count].scale = scale * range.low_unit;
+      low[count].row = out.first_row + t;
     }
-    const HalfSums rest = save_sums(low, out.negated_low, out.pairs_low);
+    int32_t negated[kBlockSums][kTileTokens], pairs[kPairStarts][kTileTokens];
+    const HalfSums rest = save_sums(values[0], count, negated[0], pairs[0], kTileTokens);
+    for (int i = 0; i < count; ++i, ++low) {
+      for (int h = 0; h < kBlockSums; ++h) low->negated_sums[h] = negated[h][i];
+      if constexpr (kPairedWords > 0)
+        for (int h = 0; h < kPairStarts; ++h) low->pair_starts[h] = pairs[h][i];
+    }
     for (int h = 0; h < 2; ++h)
       sums.of[h] = _mm512_mask_add_epi32(sums.of[h], stands_out, multiply(sums.of[h], range.units),
-                                         rest.of[h]);
+                                         _mm512_maskz_expand_epi32(stands_out, rest.of[h]));
     unit = _mm512_mask_div_ps(scales, stands_out, scales, broadcast(range.float_units));
   }
-  save(out.scaled_sums, 0, as_ints(multiply(unit, to_floats(sums.of[0]))));
-  save(out.scaled_sums, 1, as_ints(multiply(unit, to_floats(sums.of[1]))));
-  save(out.scaled_sums, 2, as_ints(multiply(unit, to_floats(add(sums.of[0], sums.of[1])))));
-  return standing_out;
+  float* scaled_sums = out.scaled_sums + at;
+  save(scaled_sums, 0, as_ints(multiply(unit, to_floats(sums.of[0]))), n);
+  save(scaled_sums, stride, as_ints(multiply(unit, to_floats(sums.of[1]))), n);
+  save(scaled_sums, 2 * stride, as_ints(multiply(unit, to_floats(add(sums.of[0], sums.of[1])))), n);
+  return low;
 }
 
 #else
@@ -312,47 +330,39 @@ void quantize_high(const float* x, const Activations& out, int t, Range& range) 
   range.set_threshold(t, squares, num_blocks);
 }
 
-// The sums of block b of row t.
-PRONK_INLINE void sum_block(const Activations& out, int64_t b, int t, float scale, bool stands_out,
-                            const Range& range) {
-  const int64_t first = b * out.num_rows + t, stride = out.num_blocks() * int64_t{out.num_rows};
-  int32_t high[kBlockSums], low[kBlockSums] = {};
-  for (int h = 0; h < 2; ++h) {
-    high[h] = sum16(out.high + first * kBlock + 16 * h);
-    if (stands_out) low[h] = sum16(out.low + first * kBlock + 16 * h);
-  }
-  high[2] = high[0] + high[1];
-  low[2] = low[0] + low[1];
-  const float unit = stands_out ? scale / range.float_units : scale;
-  for (int h = 0; h < kBlockSums; ++h) {
-    const int64_t at = first + h * stride;
-    out.negated_high[at] = -high[h];
-    out.negated_low[at] = -low[h];
-    out.scaled_sums[at] =
-        unit * static_cast<float>(stands_out ? range.units * high[h] + low[h] : high[h]);
-  }
+// −Σ of columns 0-15, 16-31 and all.
+PRONK_INLINE void sum_block(const int8_t* values, int32_t (&negated)[kBlockSums]) {
+  for (int h = 0; h < 2; ++h) negated[h] = -sum16(values + 16 * h);
+  negated[2] = negated[0] + negated[1];
 }
 
-// What follows from a block's scales and first plane, for all tokens; returns a bit for each that
-// stands out.
-PRONK_INLINE unsigned finish_block(const float* x, int64_t b, SecondPlane rule, const Range& range,
-                                   const Activations& out) {
-  unsigned standing_out = 0;
+// What follows from a block's scales and first plane, for all tokens; returns where its second
+// planes, which stand from `low` on, end.
+PRONK_INLINE LowBlock* finish_block(const float* x, int64_t b, SecondPlane rule, const Range& range,
+                                    const Activations& out, LowBlock* low) {
+  const int64_t stride = out.num_blocks() * int64_t{out.num_rows};
   for (int t = 0; t < out.num_rows; ++t) {
     const int64_t at = b * out.num_rows + t;
     const float scale = out.scales[at];
-    const bool out_here = scale > 0 && (rule == SecondPlane::kHigh ||
-                                        static_cast<double>(scale) * scale > range.thresholds[t]);
-    int8_t* low = out.low + at * kBlock;
-    if (out_here)
-      quantize_low(x + t * int64_t{out.columns} + b * kBlock, out.high + at * kBlock, scale, range,
-                   low);
-    else
-      memset(low, 0, kBlock);
-    sum_block(out, b, t, scale, out_here, range);
-    standing_out |= static_cast<unsigned>(out_here) << t;
+    const int8_t* high = out.high + at * kBlock;
+    int32_t sums[kBlockSums];
+    sum_block(high, sums);
+    for (int h = 0; h < kBlockSums; ++h) out.negated_high[at + h * stride] = sums[h];
+    float unit = scale;
+    if (scale > 0 &&
+        (rule == SecondPlane::kHigh || static_cast<double>(scale) * scale > range.thresholds[t])) {
+      quantize_low(x + t * int64_t{out.columns} + b * kBlock, high, scale, range, low->values);
+      sum_block(low->values, low->negated_sums);
+      for (int h = 0; h < kBlockSums; ++h) sums[h] = range.units * sums[h] + low->negated_sums[h];
+      unit = scale / range.float_units;
+      low->scale = scale * range.low_unit;
+      low->row = out.first_row + t;
+      ++low;
+    }
+    for (int h = 0; h < kBlockSums; ++h)
+      out.scaled_sums[at + h * stride] = unit * static_cast<float>(-sums[h]);
   }
-  return standing_out;
+  return low;
 }
 
 #endif
@@ -362,8 +372,11 @@ void quantize_tile(const float* x, SecondPlane rule, const Activations& out) {
   Range range(out.max);
   for (int t = 0; t < out.num_rows; ++t)
     quantize_high(x + static_cast<int64_t>(t) * out.columns, out, t, range);
-  for (int b = 0; b < out.num_blocks(); ++b)
-    out.stands_out[b] = static_cast<uint16_t>(finish_block(x, b, rule, range, out));
+  LowBlock* low = out.low;
+  for (int b = 0; b < out.num_blocks(); ++b) {
+    low = finish_block(x, b, rule, range, out, low);
+    out.low_ends[b] = static_cast<int32_t>(low - out.low);
+  }
 }
 
 PRONK_INLINE uint16_t rounded_to_bf16(float x) {

@@ -5,8 +5,8 @@
 //   one scale:   f = fma(scale · t, float(i), f)
 //   two scales:  f = fma(t, fma(scale1, float(i1), scale0 · float(i0)), f)     i0, i1: 16 columns
 //   each with mins:   then f = fma(min, scaled sum of x, f) for each half
-// and where a token stands out the same with low, t · kLowUnit<F> and without mins, into an output
-// of its own, l. The result is f + l, and that is all there is to its bits. t is the activation
+// and where a token stands out the same with low, t / low_units and without mins, into an output of
+// its own, l. The result is f + l, and that is all there is to its bits. t is the activation
 // block's scale.
 //
 // A block's weights are unpacked once, into registers where there are enough, and stay there while
@@ -65,43 +65,67 @@ struct Products {
   }
 };
 
-// Adds 32 columns of kTokens tokens from t on, their first or second plane, to their outputs.
-template <class F, bool kLow, int kTokens, class W>
-PRONK_INLINE void add_tokens(const W& w, const TileTokens<F>& x, int t, Outputs* out) {
+// What the sums of 32 columns start with, of values whose sum, negated, this is.
+template <class F>
+PRONK_INLINE Ints start_of(int32_t negated_sum) {
   static_assert(!kDotTakesOffset<F::kBits> || F::kOffsetShift == F::kBits - 1);
+  if constexpr (F::kOffsetShift >= 0 && !kDotTakesOffset<F::kBits>)
+    return broadcast_shifted<F::kOffsetShift>(negated_sum);
+  else
+    return zero_ints();
+}
+
+// What token n's products in a group of rows add to f.
+template <class F, class W, int kTokens>
+PRONK_INLINE Floats folded(const W& w, const Products<F, kTokens>& products, int n, int g,
+                           float scale, Floats f) {
+  const Floats t_scale = broadcast(scale);
+  if constexpr (F::kScales == 1) {
+    return fused(multiply(w.scales[g][0], t_scale), to_floats(products.of_all(n, g)), f);
+  } else {
+    const Floats first = multiply(w.scales[g][0], to_floats(products.of_half(n, g, 0)));
+    return fused(t_scale, fused(w.scales[g][1], to_floats(products.of_half(n, g, 1)), first), f);
+  }
+}
+
+// Adds 32 columns of kTokens tokens from t on to their outputs.
+template <class F, int kTokens, class W>
+PRONK_INLINE void add_tokens(const W& w, const TileTokens<F>& x, int t, Outputs* out) {
   const int64_t at = x.at + t;
   Ints start[kTokens][F::kScales];
   PRONK_UNROLL
   for (int n = 0; n < kTokens; ++n) {
     PRONK_UNROLL
-    for (int h = 0; h < F::kScales; ++h) {
-      start[n][h] = zero_ints();
-      if constexpr (F::kOffsetShift >= 0 && !kDotTakesOffset<F::kBits>)
-        start[n][h] = broadcast_shifted<F::kOffsetShift>(x.negated_sums[kLow][h][at + n]);
-    }
+    for (int h = 0; h < F::kScales; ++h) start[n][h] = start_of<F>(x.negated_sums[h][at + n]);
   }
   Products<F, kTokens> products(start);
-  products.add_words(w, x.values[kLow] + at * kActivationBlock);
+  products.add_words(w, x.values + at * kActivationBlock);
   PRONK_UNROLL
   for (int n = 0; n < kTokens; ++n) {
-    const float scale = x.scales[at + n];
-    const Floats t_scale = broadcast(kLow ? scale * kLowUnit<F> : scale);
     PRONK_UNROLL
     for (int g = 0; g < kGroupsPerTile; ++g) {
-      Floats& f = out[t + n][g];
-      if constexpr (F::kScales == 1) {
-        f = fused(multiply(w.scales[g][0], t_scale), to_floats(products.of_all(n, g)), f);
-      } else {
-        const Floats first = multiply(w.scales[g][0], to_floats(products.of_half(n, g, 0)));
-        f = fused(t_scale, fused(w.scales[g][1], to_floats(products.of_half(n, g, 1)), first), f);
-      }
-      if constexpr (F::kHasMin && !kLow) {
+      Floats f = folded<F>(w, products, n, g, x.scales[at + n], out[t + n][g]);
+      if constexpr (F::kHasMin) {
         PRONK_UNROLL
         for (int h = 0; h < F::kScales; ++h)
           f = fused(w.mins[g][h], broadcast(x.scaled_sums[h][at + n]), f);
       }
+      out[t + n][g] = f;
     }
   }
+}
+
+// The same of one token's second plane.
+template <class F, class W>
+PRONK_INLINE void add_second_plane(const W& w, const LowBlock& x, Outputs& out) {
+  Ints start[1][F::kScales];
+  PRONK_UNROLL
+  for (int h = 0; h < F::kScales; ++h)
+    start[0][h] = start_of<F>(x.negated_sums[F::kScales == 1 ? 2 : h]);
+  Products<F, 1> products(start);
+  products.add_words(w, x.values);
+  PRONK_UNROLL
+  for (int g = 0; g < kGroupsPerTile; ++g) out[g] = folded<F>(w, products, 0, g, x.scale, out[g]);
 }
 
 // The first planes of all tokens from t on, kTokensTogether at once.
@@ -109,13 +133,8 @@ template <class F, int kTokens = kTokensTogether>
 PRONK_INLINE void add_first_planes(const Weights<F>& w, const TileTokens<F>& x, Outputs* out,
                                    int t = 0) {
   PRONK_NO_UNROLL
-  for (; t + kTokens <= x.count; t += kTokens) add_tokens<F, false, kTokens>(w, x, t, out);
+  for (; t + kTokens <= x.count; t += kTokens) add_tokens<F, kTokens>(w, x, t, out);
   if constexpr (kTokens > 1) add_first_planes<F, kTokens - 1>(w, x, out, t);
-}
-template <class F>
-PRONK_INLINE void add_second_plane(const Weights<F>& w, const TileTokens<F>& x, int t,
-                                   Outputs* out) {
-  add_tokens<F, true, 1>(w, x, t, out);
 }
 
 PRONK_INLINE void clear(int tokens, Outputs* out) {
@@ -190,11 +209,15 @@ void multiply_few_tokens(const uint8_t* panel, int first_group, const Activation
   for (int left = all.num_blocks(); left > 0; --left) {
     const auto w = for_few_tokens<F>(reader.next());
     PRONK_UNROLL
-    for (int t = 0; t < kTokens; t += kStep) add_tokens<F, false, kStep>(w, x, t, high);
-    if (__builtin_expect(*x.stands_out != 0, 0)) {
+    for (int t = 0; t < kTokens; t += kStep) add_tokens<F, kStep>(w, x, t, high);
+    LowBlocks::OfBlock second = x.low.next();
+    if (__builtin_expect(second.count != 0, 0)) {
       PRONK_UNROLL
-      for (int t = 0; t < kTokens; ++t)
-        if (*x.stands_out >> t & 1) add_tokens<F, true, 1>(w, x, t, low);
+      for (int t = 0; t < kTokens; ++t) {
+        if (second.count == 0 || second.first->row != all.first_row + t) continue;
+        add_second_plane<F>(w, *second.first++, low[t]);
+        --second.count;
+      }
     }
     x.next();
   }
@@ -203,17 +226,22 @@ void multiply_few_tokens(const uint8_t* panel, int first_group, const Activation
     save(high + t, low + t, first_group, 1, num_rows, y + t * y_stride, y_stride);
 }
 
-// The second planes of those tokens that stand out in these 32 columns. They are few: in a function
-// of their own, which unpacks the weights again, they leave all registers to the first planes.
-template <class F>
-PRONK_APART void add_second_planes(const PackedWeights<F>& packed, const TileTokens<F>* tiles,
-                                   int num_tiles, Outputs (*out)[kTileTokens]) {
-  const auto w = for_many_tokens<F>(packed);
-  for (int i = 0; i < num_tiles; ++i) {
-    for (unsigned rest = *tiles[i].stands_out; rest != 0; rest &= rest - 1)
-      add_second_plane(w, tiles[i], __builtin_ctz(rest), out[i]);
+// The second planes of 32 columns of all tiles, in one list: one loop goes over it, whose end alone
+// the core does not foresee, and knows early.
+struct LowList {
+  static constexpr int kAtOnce = 4;
+  const LowBlock* items[kTilesTogether * kTileTokens + kAtOnce];
+  int count = 0;
+
+  PRONK_INLINE void add(const LowBlocks::OfBlock& of_tile) {
+    const LowBlock** to = items + count;
+    // Few, as a rule: without a branch.
+    PRONK_UNROLL
+    for (int i = 0; i < kAtOnce; ++i) to[i] = of_tile.first + i;
+    for (int i = kAtOnce; i < of_tile.count; ++i) to[i] = of_tile.first + i;
+    count += of_tile.count;
   }
-}
+};
 
 // Any number of tokens, in tiles: kTilesTogether of them at most.
 template <class F>
@@ -222,8 +250,11 @@ void multiply_many_tokens(const uint8_t* panel, int first_group, const Activatio
   Outputs high[kTilesTogether][kTileTokens], low[kTilesTogether][kTileTokens];
   TileTokens<F> tiles[kTilesTogether];
   const int num_tiles = all.num_tiles();
+  bool any_stands_out = false;
   for (int i = 0; i < num_tiles; ++i) {
-    tiles[i] = TileTokens<F>(all.tile(i));
+    const Activations tile = all.tile(i);
+    tiles[i] = TileTokens<F>(tile);
+    any_stands_out |= tile.low_ends[tile.num_blocks() - 1] != 0;
     clear(tiles[i].count, high[i]);
     clear(tiles[i].count, low[i]);
   }
@@ -231,15 +262,17 @@ void multiply_many_tokens(const uint8_t* panel, int first_group, const Activatio
   OutputLines lines(y, y_stride, first_group, all);
   for (int left = all.num_blocks(); left > 0; --left) {
     lines.ask();
-    const PackedWeights<F> packed = reader.next();
-    const auto w = for_many_tokens<F>(packed);
-    unsigned stand_out = 0;
+    LowList second;
+    for (int i = 0; i < num_tiles && any_stands_out; ++i) second.add(tiles[i].low.next());
+    const auto w = for_many_tokens<F>(reader.next());
     for (int i = 0; i < num_tiles; ++i) {
       add_first_planes(w, tiles[i], high[i]);
-      stand_out |= *tiles[i].stands_out;
+      tiles[i].next();
     }
-    if (__builtin_expect(stand_out != 0, 0)) add_second_planes<F>(packed, tiles, num_tiles, low);
-    for (int i = 0; i < num_tiles; ++i) tiles[i].next();
+    for (int i = 0; i < second.count; ++i) {
+      const LowBlock& x = *second.items[i];
+      add_second_plane<F>(w, x, low[0][x.row - all.first_row]);
+    }
   }
   for (int i = 0; i < num_tiles; ++i, y += kTileTokens * y_stride)
     save(high[i], low[i], first_group, tiles[i].count, num_rows, y, y_stride);

@@ -35,19 +35,19 @@ StepMemory::Prepared& StepMemory::prepare(Tensor x, kernels::ActivationKind kind
       p.prompts.num_rows = num_prompt_rows;
       p.others.num_rows -= num_prompt_rows;
       p.others.max = max;
-      // Two planes of int8 are as large as bf16.
-      auto* planes = arena_.take_array<std::int8_t>(2 * x.size());
-      p.prompts.bf16 = reinterpret_cast<std::uint16_t*>(planes);
-      p.others.high = planes + 2 * std::int64_t{num_prompt_rows} * x.columns;
-      p.others.low = p.others.high + std::int64_t{p.others.num_rows} * x.columns;
+      // A value takes 2 bytes as bf16, and 2 and 1 in the planes.
+      std::byte* values = arena_.take(3 * x.size());
+      p.prompts.bf16 = reinterpret_cast<std::uint16_t*>(values);
+      values += 2 * std::int64_t{num_prompt_rows} * x.columns;
+      p.others.low = reinterpret_cast<kernels::LowBlock*>(values);
+      values += 2 * std::int64_t{p.others.num_rows} * x.columns;
+      p.others.high = reinterpret_cast<std::int8_t*>(values);
+      p.others.low_ends = arena_.take_array<std::int32_t>(std::int64_t{p.others.num_tiles()} *
+                                                          p.others.num_blocks());
       p.others.scales = arena_.take_array<float>(num_blocks);
       p.others.negated_high = arena_.take_array<std::int32_t>(num_blocks * kernels::kBlockSums);
-      p.others.negated_low = arena_.take_array<std::int32_t>(num_blocks * kernels::kBlockSums);
       p.others.scaled_sums = arena_.take_array<float>(num_blocks * kernels::kBlockSums);
       p.others.pairs_high = arena_.take_array<std::int32_t>(num_blocks * kernels::kPairStarts);
-      p.others.pairs_low = arena_.take_array<std::int32_t>(num_blocks * kernels::kPairStarts);
-      p.others.stands_out = arena_.take_array<std::uint16_t>(std::int64_t{p.others.num_tiles()} *
-                                                             p.others.num_blocks());
       break;
     }
     case kernels::ActivationKind::kBF16:

@@ -102,11 +102,12 @@ inline std::vector<float> random_activations(int tokens, int columns, std::mt199
 // Activations with memory of their own, in whatever forms a table may want.
 struct OwnedActivations {
   std::vector<float> values;
-  std::vector<std::int8_t> high, low;
+  std::vector<std::int8_t> high;
+  std::vector<LowBlock> low;
+  std::vector<std::int32_t> low_ends;
   std::vector<float> scales;
-  std::vector<std::int32_t> negated_high, negated_low, pairs_high, pairs_low;
+  std::vector<std::int32_t> negated_high, pairs_high;
   std::vector<float> scaled_sums;
-  std::vector<std::uint16_t> stands_out;
   std::vector<std::uint16_t> bf16;
   Activations view;
 
@@ -116,13 +117,11 @@ struct OwnedActivations {
     const auto n = static_cast<std::size_t>(tokens) * static_cast<std::size_t>(columns);
     values.assign(x, x + n);
     high.resize(n);
-    low.resize(n);
+    low.resize(n / 32);
     scales.resize(n / 32);
     negated_high.resize(n / 32 * kBlockSums);
-    negated_low.resize(n / 32 * kBlockSums);
     scaled_sums.resize(n / 32 * kBlockSums);
     pairs_high.resize(n / 32 * kPairStarts);
-    pairs_low.resize(n / 32 * kPairStarts);
     bf16.resize(static_cast<std::size_t>(tokens * (columns + 31) / 32 * 32 + 32 * tokens));
     view = {.num_rows = tokens,
             .columns = columns,
@@ -131,14 +130,12 @@ struct OwnedActivations {
             .low = low.data(),
             .scales = scales.data(),
             .negated_high = negated_high.data(),
-            .negated_low = negated_low.data(),
             .scaled_sums = scaled_sums.data(),
             .pairs_high = pairs_high.data(),
-            .pairs_low = pairs_low.data(),
             .bf16 = bf16.data(),
             .f32 = values.data()};
-    stands_out.resize(static_cast<std::size_t>(view.num_tiles() * view.num_blocks()));
-    view.stands_out = stands_out.data();
+    low_ends.resize(static_cast<std::size_t>(view.num_tiles() * view.num_blocks()));
+    view.low_ends = low_ends.data();
     for (int t = 0; t < tokens; ++t)
       k.round_row(x + static_cast<std::int64_t>(t) * columns, view, t);
     if (columns % 32 != 0) return;
@@ -160,7 +157,15 @@ struct OwnedActivations {
     const std::size_t at = 32 * block + static_cast<std::size_t>(k % 32);
     if (kind == ActivationKind::kBF16) return {bf16_to_float(bf16[at]), 0};
     const double scale = scales[block];
-    return {scale * high[at], scale * low[at] / low_units(view.max)};
+    const LowBlock* l = low_of(t, k / 32);
+    return {scale * high[at], l ? scale * l->values[k % 32] / low_units(view.max) : 0};
+  }
+  // The second plane of a row's block, or null.
+  const LowBlock* low_of(int t, int block) const {
+    const Activations tile = view.tile(t / kTileTokens);
+    for (int i = block == 0 ? 0 : tile.low_ends[block - 1]; i < tile.low_ends[block]; ++i)
+      if (tile.low[i].row == t) return tile.low + i;
+    return nullptr;
   }
   double value(ActivationKind kind, int t, int k) const {
     const Parts p = parts(kind, t, k);
