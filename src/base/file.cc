@@ -63,19 +63,27 @@ MappedFile::~MappedFile() {
 bool MappedFile::still_intact() const {
   struct stat s {};
   if (::fstat(fd_, &s) != 0 || static_cast<std::size_t>(s.st_size) != size_ ||
-      modified_ns(s) != modified_ns_ || (guard_ && guard_->faulted()))
+      modified_ns(s) != modified_ns_ || (guard_ && guard_->faulted()) ||
+      copy_failed_.load(std::memory_order_relaxed))
     return false;
   const bool path_is_free = ::stat(path_.c_str(), &s) != 0;  // deleted, yet ours to read
   return path_is_free || (s.st_dev == device_ && s.st_ino == inode_);
 }
 
-void MappedFile::map_pages(std::span<const std::byte> range) const {
-#ifdef MADV_POPULATE_READ
-  const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
-  const auto begin = reinterpret_cast<std::uintptr_t>(range.data()) / page * page;
-  const auto end = reinterpret_cast<std::uintptr_t>(range.data()) + range.size();
-  ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_POPULATE_READ);
-#endif
+void MappedFile::copy(std::span<const std::byte> range, std::byte* out) const {
+  auto offset = range.data() - data_;
+  for (std::size_t left = range.size(); left > 0;) {
+    const ssize_t n = ::pread(fd_, out, left, offset);
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) {
+      std::memset(out, 0, left);
+      copy_failed_.store(true, std::memory_order_relaxed);
+      return;
+    }
+    out += n;
+    offset += n;
+    left -= static_cast<std::size_t>(n);
+  }
 }
 
 void MappedFile::forget(std::span<const std::byte> range) const {

@@ -1,6 +1,7 @@
 // Files: read-only maps, whole reads with a limit, and writes that become visible complete or not
 // at all.
 #pragma once
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -29,9 +30,9 @@ class MappedFile {
   // Whether all that was read so far is what the file held when it was mapped: its size and
   // modification time are as they were, no read failed, and no other file took its path.
   bool still_intact() const;
-  // Maps the pages of this range now, all at once, which costs less than one by one when they are
-  // read; what cannot be mapped, cannot be read.
-  void map_pages(std::span<const std::byte> range) const;
+  // Copies a range of bytes() to `out`. For what is read once this takes half the time of mapping
+  // its pages. What is no longer there becomes zeros, as in the mapping.
+  void copy(std::span<const std::byte> range, std::byte* out) const;
   // Hints to the kernel that this range will not be read again soon (its memory may be reused).
   void forget(std::span<const std::byte> range) const;
 
@@ -44,6 +45,7 @@ class MappedFile {
   std::int64_t modified_ns_ = 0;
   std::uint64_t device_ = 0, inode_ = 0;
   std::optional<FaultGuard> guard_;
+  mutable std::atomic<bool> copy_failed_{false};
 };
 
 // The file's bytes; kResourceExhausted when it is longer than max_bytes.

@@ -108,8 +108,8 @@ std::string head_bytes(std::uint64_t file_size) {
   return head;
 }
 
-Status write_tensor(const Stored& stored, const std::function<void(std::int64_t)>& wrote,
-                    SummedFile* file) {
+Status write_tensor(const ModelSource& source, const Stored& stored,
+                    const std::function<void(std::int64_t)>& wrote, SummedFile* file) {
   constexpr std::int64_t kBufferBytes = 1 << 20;
   PanelScratch scratch;
   const std::int64_t each = stored.panel_bytes();
@@ -120,8 +120,7 @@ Status write_tensor(const Stored& stored, const std::function<void(std::int64_t)
     if (stored.is_vector())
       stored.tensor->read_row(0, reinterpret_cast<float*>(buffer.data()));
     else
-      for (std::int64_t i = 0; i < count; ++i)
-        pack_panel(*stored.tensor, stored.type, p + i, scratch, buffer.data() + i * each);
+      pack_panels(source, *stored.tensor, stored.type, p, p + count, scratch, buffer.data());
     PRONK_TRY(file->write(std::span(buffer).first(static_cast<std::size_t>(count * each))));
     wrote(count * each);
   }
@@ -155,7 +154,7 @@ Status write_packed(const ModelSource& source, const std::filesystem::path& path
     done += bytes;
     if (progress) progress(done, total);
   };
-  for (const Stored& t : tensors) PRONK_TRY(write_tensor(t, wrote, &file));
+  for (const Stored& t : tensors) PRONK_TRY(write_tensor(source, t, wrote, &file));
   PRONK_TRY(source.check_intact());
   return file.commit();
 }

@@ -1,6 +1,8 @@
 #include "formats/tensor_panels.h"
 
 #include <algorithm>
+#include <iterator>
+#include <optional>
 #include <span>
 
 #include "base/file.h"
@@ -10,7 +12,7 @@
 namespace pronk {
 namespace {
 
-// Calls f(file, bytes) for the mapped bytes of these rows.
+// Calls f(file, piece, bytes) for the mapped bytes of these stored rows.
 template <class F>
 void for_mapped_rows(const ModelSource& source, const TensorSource& t, std::int64_t begin,
                      std::int64_t end, const F& f) {
@@ -24,22 +26,60 @@ void for_mapped_rows(const ModelSource& source, const TensorSource& t, std::int6
       const std::span<const std::byte> whole = file->bytes();
       if (bytes.data() >= whole.data() &&
           bytes.data() + bytes.size() <= whole.data() + whole.size())
-        f(*file, bytes);
+        f(*file, p, bytes);
     }
   }
 }
 
-}  // namespace
+// Some of a tensor's rows, copied from its files.
+class StoredRows {
+ public:
+  // Rows that raw_row() gives, of the stored rows [begin, end).
+  StoredRows(const ModelSource& source, const TensorSource& t, std::int64_t begin, std::int64_t end,
+             std::vector<std::byte>& memory) {
+    std::size_t size = 0;
+    const auto plan = [&](const MappedFile& file, const TensorPiece& p, auto bytes) {
+      if (p.num_columns != t.columns || p.scales) return;
+      copies_.push_back({&file, bytes, size});
+      size += bytes.size();
+    };
+    for_mapped_rows(source, t, begin, end, plan);
+    if (memory.size() < size) memory.resize(size);
+    memory_ = memory.data();
+    for (const Copy& c : copies_) c.file->copy(c.mapped, memory_ + c.place);
+  }
 
-void pack_panel(const TensorSource& t, DType type, std::int64_t index, PanelScratch& scratch,
-                std::byte* out) {
+  // Where a mapped row's copy is; itself, if there is none.
+  const std::byte* find(const std::byte* row) const {
+    for (const Copy& c : copies_) {
+      const std::ptrdiff_t offset = row - c.mapped.data();
+      if (offset >= 0 && offset < std::ssize(c.mapped)) return memory_ + c.place + offset;
+    }
+    return row;
+  }
+
+ private:
+  struct Copy {
+    const MappedFile* file;
+    std::span<const std::byte> mapped;
+    std::size_t place;
+  };
+  std::vector<Copy> copies_;
+  std::byte* memory_ = nullptr;
+};
+
+void pack_panel(const TensorSource& t, DType type, std::int64_t index, const StoredRows* stored,
+                PanelScratch& scratch, std::byte* out) {
   const std::int64_t width = row_bytes(type, t.columns);
   kernels::PanelRows rows{};
   for (int r = 0; r < kernels::kPanelRows; ++r) {
     const std::int64_t row = index * kernels::kPanelRows + r;
     if (row >= t.rows) break;
     const std::byte*& place = rows[static_cast<std::size_t>(r)];
-    if (type == t.dtype && (place = t.raw_row(row)) != nullptr) continue;
+    if (stored && (place = t.raw_row(row)) != nullptr) {
+      place = stored->find(place);
+      continue;
+    }
     scratch.rows.resize(static_cast<std::size_t>(width * kernels::kPanelRows));
     scratch.values.resize(static_cast<std::size_t>(t.columns));
     std::byte* copy = scratch.rows.data() + r * width;
@@ -51,19 +91,29 @@ void pack_panel(const TensorSource& t, DType type, std::int64_t index, PanelScra
   kernels::pack_panel(type, rows, static_cast<int>(t.columns), out);
 }
 
+}  // namespace
+
 void pack_panels(const ModelSource& source, const TensorSource& t, DType type, std::int64_t first,
                  std::int64_t end, PanelScratch& scratch, std::byte* out) {
-  for_mapped_rows(source, t, first * kernels::kPanelRows, end * kernels::kPanelRows,
-                  [](const MappedFile& file, auto bytes) { file.map_pages(bytes); });
+  constexpr std::int64_t kMostBytes = 256 << 10;  // copied at once: a core's cache keeps them
   const std::int64_t panel_bytes = kernels::panel_bytes(type, t.columns);
-  for (std::int64_t p = first; p < end; ++p)
-    pack_panel(t, type, p, scratch, out + (p - first) * panel_bytes);
+  const std::int64_t at_once = std::max<std::int64_t>(1, kMostBytes / panel_bytes);
+  for (std::int64_t begin = first; begin < end; begin += at_once) {
+    const std::int64_t last = std::min(begin + at_once, end);
+    std::optional<StoredRows> stored;
+    if (type == t.dtype)
+      stored.emplace(source, t, begin * kernels::kPanelRows, last * kernels::kPanelRows,
+                     scratch.stored);
+    for (std::int64_t p = begin; p < last; ++p, out += panel_bytes)
+      pack_panel(t, type, p, stored ? &*stored : nullptr, scratch, out);
+  }
 }
 
 void forget_rows(const ModelSource& source, const TensorSource& t, std::int64_t begin,
                  std::int64_t end) {
-  for_mapped_rows(source, t, begin, end,
-                  [](const MappedFile& file, auto bytes) { file.forget(bytes); });
+  for_mapped_rows(
+      source, t, begin, end,
+      [](const MappedFile& file, const TensorPiece&, auto bytes) { file.forget(bytes); });
 }
 
 }  // namespace pronk

@@ -8,18 +8,15 @@
 
 namespace pronk {
 
-// What one thread needs to bring the rows of a panel together.
+// What one thread needs to bring the rows of panels together.
 struct PanelScratch {
-  std::vector<std::byte> rows;
-  std::vector<float> values;  // one row
+  std::vector<std::byte> stored;  // rows of some panels as the files have them
+  std::vector<std::byte> rows;    // of one panel, as they are packed
+  std::vector<float> values;      // of one row
 };
 
-// Writes panel `index` (rows 32 index and on) of the tensor as `type`: its own, or one that can be
-// quantized here. panel_bytes(type, columns) bytes.
-void pack_panel(const TensorSource& tensor, DType type, std::int64_t index, PanelScratch& scratch,
-                std::byte* out);
-
-// Panels [first, end), whose rows' pages are mapped at once.
+// Writes panels [first, end) (rows 32 first and on) of the tensor as `type`: its own, or one that
+// can be quantized here. panel_bytes(type, columns) bytes each.
 void pack_panels(const ModelSource& source, const TensorSource& tensor, DType type,
                  std::int64_t first, std::int64_t end, PanelScratch& scratch, std::byte* out);
 

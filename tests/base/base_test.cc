@@ -92,6 +92,31 @@ TEST(MappedFile, WhatWasCutOffReadsAsZeros) {
   std::filesystem::remove(path);
 }
 
+TEST(MappedFile, CopiesWhatIsThereAndZerosForWhatWasCutOff) {
+  const auto path = temp_path("copied");
+  const std::string text = std::string(70'000, 'x') + std::string(30'000, 'y');
+  ASSERT_OK(write_file(path, text));
+  const auto written = std::filesystem::last_write_time(path);
+  const auto file = MappedFile::open(path);
+  ASSERT_OK(file);
+  std::string copy(20'000, '?');
+  const auto copy_from = [&](std::size_t first) {
+    (*file)->copy((*file)->bytes().subspan(first, copy.size()),
+                  reinterpret_cast<std::byte*>(copy.data()));
+    return copy;
+  };
+  EXPECT_EQ(copy_from(60'001), text.substr(60'001, copy.size()));
+  EXPECT_TRUE((*file)->still_intact());
+  std::filesystem::resize_file(path, 75'000);
+  EXPECT_EQ(copy_from(60'001), text.substr(60'001, 14'999) + std::string(5'001, '\0'));
+
+  // The old length and time do not heal what was copied.
+  std::filesystem::resize_file(path, text.size());
+  std::filesystem::last_write_time(path, written);
+  EXPECT_FALSE((*file)->still_intact());
+  std::filesystem::remove(path);
+}
+
 TEST(MappedFile, ManyThreadsMayMeetTheCut) {
   const auto path = temp_path("threads");
   ASSERT_OK(write_file(path, std::string(4u << 20, 'x')));
