@@ -247,7 +247,7 @@ struct LowList {
 template <class F>
 void multiply_many_tokens(const uint8_t* panel, int first_group, const Activations& all,
                           int num_rows, float* y, int64_t y_stride) {
-  Outputs high[kTilesTogether][kTileTokens], low[kTilesTogether][kTileTokens];
+  Outputs high[kTilesTogether * kTileTokens], low[kTilesTogether * kTileTokens];
   TileTokens<F> tiles[kTilesTogether];
   const int num_tiles = all.num_tiles();
   bool any_stands_out = false;
@@ -255,9 +255,9 @@ void multiply_many_tokens(const uint8_t* panel, int first_group, const Activatio
     const Activations tile = all.tile(i);
     tiles[i] = TileTokens<F>(tile);
     any_stands_out |= tile.low_ends[tile.num_blocks() - 1] != 0;
-    clear(tiles[i].count, high[i]);
-    clear(tiles[i].count, low[i]);
   }
+  clear(all.num_rows, high);
+  clear(all.num_rows, low);
   PanelReader<F> reader(panel, first_group, prefetch_bytes(kTileTokens));
   OutputLines lines(y, y_stride, first_group, all);
   for (int left = all.num_blocks(); left > 0; --left) {
@@ -266,16 +266,15 @@ void multiply_many_tokens(const uint8_t* panel, int first_group, const Activatio
     for (int i = 0; i < num_tiles && any_stands_out; ++i) second.add(tiles[i].low.next());
     const auto w = for_many_tokens<F>(reader.next());
     for (int i = 0; i < num_tiles; ++i) {
-      add_first_planes(w, tiles[i], high[i]);
+      add_first_planes(w, tiles[i], high + i * kTileTokens);
       tiles[i].next();
     }
     for (int i = 0; i < second.count; ++i) {
       const LowBlock& x = *second.items[i];
-      add_second_plane<F>(w, x, low[0][x.row - all.first_row]);
+      add_second_plane<F>(w, x, low[x.row - all.first_row]);
     }
   }
-  for (int i = 0; i < num_tiles; ++i, y += kTileTokens * y_stride)
-    save(high[i], low[i], first_group, tiles[i].count, num_rows, y, y_stride);
+  save(high, low, first_group, all.num_rows, num_rows, y, y_stride);
 }
 
 template <class F, int kTokens = kFewTokens>
