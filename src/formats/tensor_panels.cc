@@ -34,7 +34,7 @@ void for_mapped_rows(const ModelSource& source, const TensorSource& t, std::int6
 // Some of a tensor's rows, copied from its files.
 class StoredRows {
  public:
-  // Rows that raw_row() gives, of the stored rows [begin, end).
+  // What raw_row() gives of rows [begin, end).
   StoredRows(const ModelSource& source, const TensorSource& t, std::int64_t begin, std::int64_t end,
              std::vector<std::byte>& memory) {
     std::size_t size = 0;
@@ -43,7 +43,10 @@ class StoredRows {
       copies_.push_back({&file, bytes, size});
       size += bytes.size();
     };
-    for_mapped_rows(source, t, begin, end, plan);
+    // A permutation stays within a head.
+    const std::int64_t together = t.interleaved_heads > 0 ? t.rows / t.interleaved_heads : 1;
+    for_mapped_rows(source, t, begin / together * together,
+                    (end + together - 1) / together * together, plan);
     if (memory.size() < size) memory.resize(size);
     memory_ = memory.data();
     for (const Copy& c : copies_) c.file->copy(c.mapped, memory_ + c.place);
