@@ -107,7 +107,7 @@ class Loader {
                   const std::shared_ptr<const ModelSource>& owner) {
     const auto pack = [owner, &t, type = *w.packed_type, num_panels = w.num_panels(),
                        arena = arena_](int first, int end, bool for_good, std::byte* out) {
-      thread_local PanelScratch scratch;
+      thread_local PanelScratch scratch;  // kept from run to run
       pack_panels(*owner, t, type, first, end, scratch, out);
       if (for_good && first / kPanelsLetGo != end / kPanelsLetGo)
         forget_rows(*owner, t, std::int64_t{first / kPanelsLetGo} * kPanelsLetGo * kPanelRows,

@@ -35,7 +35,7 @@ StepMemory::Prepared& StepMemory::prepare(Tensor x, kernels::ActivationKind kind
       p.prompts.num_rows = num_prompt_rows;
       p.others.num_rows -= num_prompt_rows;
       p.others.max = max;
-      // A value takes 2 bytes as bf16, and 2 and 1 in the planes.
+      // A value takes 2 bytes as bf16, as integers 1 in the first plane and 2 in the second.
       std::byte* values = arena_.take(3 * x.size());
       p.prompts.bf16 = reinterpret_cast<std::uint16_t*>(values);
       values += 2 * std::int64_t{num_prompt_rows} * x.columns;
