@@ -237,7 +237,7 @@ PRONK_INLINE void fold_tile_block(const AmxInput& in, const UnpackedChunk<F>& w,
     PRONK_UNROLL
     for (int h = 0; h < F::kScales; ++h) {
       const Floats min = _mm512_load_ps(w.mins[b][h] + row);
-      const float* x = in.scaled_sums(b, F::kScales == 1 ? 2 : h) + first_token;
+      const float* x = in.scaled_sums(b, block_sum<F>(h)) + first_token;
       PRONK_UNROLL
       for (int t = 0; t < kTokens; ++t) out[t] = fused(min, broadcast(x[t]), out[t]);
     }

@@ -54,7 +54,7 @@ struct TokenPointers {
         scaled_sum(x.scaled_sums[0] + x.at) {}
   PRONK_INLINE explicit TokenPointers(const LowBlock& x)
       : values(x.values),
-        start(x.pair_starts + (F::kOffsetShift < 0 ? 0 : 1)),
+        start(x.pair_starts + kPairStart<F>),
         scale(&x.scale),
         scaled_sum(nullptr) {}
 

@@ -82,6 +82,15 @@ constexpr bool kMultipliesPairs = kPairedWords > 0 && kFitsPairs<F>;
 template <class F>
 struct PairedWeights;
 
+// Which of kBlockSums goes with scale h: the sum of all 32 columns, or of each half.
+template <class F>
+constexpr int block_sum(int h) {
+  return F::kScales == 1 ? 2 : h;
+}
+// Which of kPairStarts.
+template <class F>
+constexpr int kPairStart = F::kOffsetShift < 0 ? 0 : 1;
+
 // Goes over a panel, 32 columns after 32.
 template <class F>
 struct PanelReader {
@@ -155,13 +164,11 @@ struct TileTokens {
   PRONK_INLINE explicit TileTokens(const Activations& tile)
       : values(tile.high), scales(tile.scales), count(tile.num_rows), low(tile) {
     for (int h = 0; h < F::kScales; ++h) {
-      const int which = F::kScales == 1 ? 2 : h;  // the sums of all 32, or of each half
-      const int64_t first = int64_t{which} * tile.num_blocks() * tile.num_rows;
+      const int64_t first = int64_t{block_sum<F>(h)} * tile.num_blocks() * tile.num_rows;
       negated_sums[h] = tile.negated_high + first;
       scaled_sums[h] = tile.scaled_sums + first;
     }
-    const int64_t first = F::kOffsetShift < 0 ? 0 : int64_t{tile.num_blocks()} * tile.num_rows;
-    pair_starts = tile.pairs_high + first;
+    pair_starts = tile.pairs_high + int64_t{kPairStart<F>} * tile.num_blocks() * tile.num_rows;
   }
 
   PRONK_INLINE void next() { at += count; }

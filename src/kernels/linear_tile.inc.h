@@ -120,8 +120,7 @@ template <class F, class W>
 PRONK_INLINE void add_second_plane(const W& w, const LowBlock& x, Outputs& out) {
   Ints start[1][F::kScales];
   PRONK_UNROLL
-  for (int h = 0; h < F::kScales; ++h)
-    start[0][h] = start_of<F>(x.negated_sums[F::kScales == 1 ? 2 : h]);
+  for (int h = 0; h < F::kScales; ++h) start[0][h] = start_of<F>(x.negated_sums[block_sum<F>(h)]);
   Products<F, 1> products(start);
   products.add_words(w, x.values);
   PRONK_UNROLL
