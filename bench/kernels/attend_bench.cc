@@ -1,9 +1,12 @@
-// Attention of one kv head's rows over splits of keys on one core: operations a second (a score and
-// a value: 4 · head_dim for each row and key) and percent of this core's measured bfloat16 peak.
+// Attention of kv heads' rows over splits of keys on one core: operations a second (a score and a
+// value: 4 · head_dim for each row and key), percent of this core's measured bfloat16 peak, and
+// bytes of the cache a second.
 //
 //   kernels_bench --benchmark_filter='attend/int8/128'
-//   attend/CACHE/ROWS/KEYS   head_dim 64, all keys visible, splits one after another as for a
+//   attend/CACHE/ROWS/KEYS         head_dim 64, all keys visible, splits one after another as for a
 //   prompt
+//   attend_memory/CACHE/ROWS/KEYS  the same of 128 heads, as 16 layers of 8 have them in each page:
+//   a token's decoding after a long text, whose keys and values no cache holds
 #include <benchmark/benchmark.h>
 
 #include <ctime>
@@ -37,20 +40,23 @@ double bf16_peak() {
   return measured.bf16_ops_per_s;
 }
 
-// Queries, pages and scratch of one kv head.
-struct Head {
+// Queries and scratch of one kv head, and pages of `num_heads`, which all hold the same.
+struct Heads {
   const CacheKernels& cache;
-  int rows, keys;
+  int rows, keys, num_heads;
+  std::int64_t head_bytes;
   Values<std::byte> memory, q;
   std::vector<const void*> pages;
   std::vector<int> visible;
   Values<float> scores, weights, values, state, part;
 
-  Head(KvType type, int num_rows, int num_keys)
+  Heads(KvType type, int num_rows, int num_keys, int heads)
       : cache(table().attend.cache[static_cast<std::size_t>(type)]),
         rows(num_rows),
         keys(num_keys),
-        memory(static_cast<std::size_t>(kv_head_bytes(type, kHeadDim) * num_keys / kPageKeys)),
+        num_heads(heads),
+        head_bytes(kv_head_bytes(type, kHeadDim)),
+        memory(static_cast<std::size_t>(head_bytes * heads * num_keys / kPageKeys)),
         q(static_cast<std::size_t>(kv_query_bytes(type, kHeadDim) * num_rows)),
         visible(static_cast<std::size_t>(num_rows), kSplitKeys),
         scores(kMaxQueryRows * kSplitKeys),
@@ -59,11 +65,10 @@ struct Head {
         state(static_cast<std::size_t>(num_rows * (kHeadDim + 2))),
         part(state.size()) {
     const auto tokens = normal_values(kPageKeys * kHeadDim, 1);
-    for (int p = 0; p < num_keys / kPageKeys; ++p) {
-      std::byte* page = memory.data() + p * kv_head_bytes(type, kHeadDim);
-      cache.store({tokens.data(), tokens.data(), kHeadDim, 0, kPageKeys, kHeadDim}, page);
-      pages.push_back(page);
-    }
+    pages.resize(static_cast<std::size_t>(num_keys / kPageKeys));
+    for (std::int64_t i = 0; i < std::ssize(pages) * heads; ++i)
+      cache.store({tokens.data(), tokens.data(), kHeadDim, 0, kPageKeys, kHeadDim},
+                  memory.data() + i * head_bytes);
     const auto queries = normal_values(num_rows * kHeadDim, 2);
     for (int r = 0; r < num_rows; ++r)
       cache.take_query(queries.data() + r * kHeadDim, 0.2f, kHeadDim,
@@ -75,39 +80,49 @@ struct Head {
     return {value, value + rows * kHeadDim, value + rows * (kHeadDim + 1)};
   }
 
-  void attend() {
+  void attend(int head) {
+    for (std::size_t p = 0; p < pages.size(); ++p)
+      pages[p] = memory.data() + (static_cast<std::int64_t>(p) * num_heads + head) * head_bytes;
     for (int begin = 0; begin < keys; begin += kSplitKeys) {
+      const int next = begin + kSplitKeys < keys ? begin + kSplitKeys : begin;
       const AttendState out = rows_of(begin == 0 ? state : part);
-      cache.attend({q.data(), visible.data(), pages.data() + begin / kPageKeys, scores.data(),
-                    weights.data(), values.data(), rows, kHeadDim},
+      cache.attend({q.data(), visible.data(), pages.data() + begin / kPageKeys,
+                    pages.data() + next / kPageKeys, scores.data(), weights.data(), values.data(),
+                    rows, kHeadDim},
                    out);
       if (begin > 0) table().attend.fold(rows_of(state), out, rows, kHeadDim);
     }
   }
 };
 
-void attend(benchmark::State& state, KvType type, int rows, int keys) {
-  Head head(type, rows, keys);
+void attend(benchmark::State& state, KvType type, int rows, int keys, int num_heads) {
+  Heads heads(type, rows, keys, num_heads);
   const std::clock_t start = std::clock();
   for (auto _ : state) {
-    head.attend();
+    for (int head = 0; head < num_heads; ++head) heads.attend(head);
     benchmark::ClobberMemory();
   }
   const double seconds = static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
-  const double ops_per_s =
-      4.0 * kHeadDim * rows * keys * static_cast<double>(state.iterations()) / seconds;
+  const double passes_per_s = static_cast<double>(state.iterations()) / seconds;
+  const double ops_per_s = 4.0 * kHeadDim * rows * keys * num_heads * passes_per_s;
   state.counters["GOPS"] = ops_per_s * 1e-9;
   state.counters["%peak"] = ops_per_s / bf16_peak() * 100;
+  state.counters["GB/s"] = static_cast<double>(heads.memory.size()) * passes_per_s * 1e-9;
+}
+
+void add(const std::string& kind, const std::string& cache, KvType type, int rows, int keys,
+         int num_heads) {
+  const std::string name =
+      kind + "/" + cache + "/" + std::to_string(rows) + "/" + std::to_string(keys);
+  benchmark::RegisterBenchmark(name.c_str(), attend, type, rows, keys, num_heads);
 }
 
 int register_all() {
-  for (const auto& [name, type] : {std::pair{"bf16", KvType::kBF16}, {"int8", KvType::kInt8}})
+  for (const auto& [name, type] : {std::pair{"bf16", KvType::kBF16}, {"int8", KvType::kInt8}}) {
     for (const int rows : {4, 96, 128})
-      for (const int keys : {4096, 32768})
-        benchmark::RegisterBenchmark((std::string("attend/") + name + "/" + std::to_string(rows) +
-                                      "/" + std::to_string(keys))
-                                         .c_str(),
-                                     attend, type, rows, keys);
+      for (const int keys : {4096, 32768}) add("attend", name, type, rows, keys, 1);
+    for (const int rows : {3, 4}) add("attend_memory", name, type, rows, 32768, 128);
+  }
   return 0;
 }
 

@@ -101,9 +101,11 @@ void give_value_int8(float* value, float factor, int head_dim, float* y) {
 }
 
 // scores[r][key] = q[r] · k[key] / the scale of q[r] for N rows, a page of 32 keys at a time: keys
-// in lanes.
+// in lanes. Meanwhile the first rows fetch the pages' values, which come next: a page's products
+// take less time than memory takes to answer.
 template <int N>
 void score_rows_int8(const AttendSplit& s, int row, int num_keys) {
+  const bool first = row == 0;
   const int dims = padded_key_dim(KvType::kInt8, s.head_dim);
   const int64_t query_bytes = kv_query_bytes(KvType::kInt8, s.head_dim);
   Int8Query q[N];
@@ -117,6 +119,8 @@ void score_rows_int8(const AttendSplit& s, int row, int num_keys) {
     const int page = begin / kPageKeys;
     const Int8Page p(s.pages[page], s.head_dim);
     const auto* next = (const uint8_t*)s.pages[begin + kPageKeys < num_keys ? page + 1 : 0];
+    fetch_early(p.value_scales);
+    fetch_early(p.value_scales + 16);
     Ints high[N][2], low[N][2];
     PRONK_UNROLL
     for (int r = 0; r < N; ++r) {
@@ -128,6 +132,10 @@ void score_rows_int8(const AttendSplit& s, int row, int num_keys) {
       const Bytes k1 = load_bytes(p.keys + d * kPageKeys + 64);
       fetch(next + d * kPageKeys);
       fetch(next + d * kPageKeys + 64);
+      if (first) {
+        fetch_early(p.values + d * kPageKeys);
+        fetch_early(p.values + d * kPageKeys + 64);
+      }
       PRONK_UNROLL
       for (int r = 0; r < N; ++r) {
         const Bytes h = all_bytes(planes[r] + d), l = all_bytes(planes[r] + dims + d);
@@ -183,11 +191,13 @@ float weigh_int8(const AttendSplit& s, const AttendState& out, int row, int r, i
   return top / kWeightLevels + nothing;
 }
 
-// value[r] = Σ over keys of weight · v for N rows and W x 16 columns: columns in lanes.
+// value[r] = Σ over keys of weight · v for N rows and W x 16 columns: columns in lanes. Meanwhile
+// the first rows fetch the next split's keys, a line of them with each of the values'.
 template <int N, int W>
 void mix_columns_int8(const AttendSplit& s, const AttendState& out, int row, int column,
                       int num_keys, const float* worth) {
   const int width = padded_head_dim(s.head_dim);
+  const bool first = row == 0;
   const auto* planes = (const uint8_t*)s.weights;
   Ints high[N][W], low[N][W];
   PRONK_UNROLL
@@ -201,13 +211,17 @@ void mix_columns_int8(const AttendSplit& s, const AttendState& out, int row, int
     const uint8_t* values = Int8Page(s.pages[page], s.head_dim).values + column * kGroup;
     const uint8_t* next =
         Int8Page(s.pages[last ? 0 : page + 1], s.head_dim).values + column * kGroup;
+    const Int8Page after(s.next_pages[page], s.head_dim);
+    fetch_early(after.key_scales + column / 2);
+    const uint8_t* keys = after.keys + column * kGroup;
     const int count = last ? num_keys - begin : kPageKeys;
-    for (int i = 0; i < count; i += kGroup, values += width * kGroup, next += width * kGroup) {
+    for (int i = 0; i < count; i += kGroup) {
       Bytes v[W];
       PRONK_UNROLL
       for (int w = 0; w < W; ++w) {
         v[w] = load_bytes(values + 64 * w);
         fetch(next + 64 * w);
+        if (first) fetch_early(keys + 64 * w);
       }
       PRONK_UNROLL
       for (int r = 0; r < N; ++r) {
@@ -219,6 +233,9 @@ void mix_columns_int8(const AttendSplit& s, const AttendState& out, int row, int
           low[r][w] = dot_bytes(low[r][w], l, v[w]);
         }
       }
+      values += width * kGroup;
+      next += width * kGroup;
+      keys += width * kGroup;
     }
   }
   PRONK_UNROLL

@@ -60,11 +60,16 @@ struct Attention {
     const int begin = split * kSplitKeys;
     for (int r = 0; r < num_rows(u); ++r)
       b.num_visible[r] = std::clamp(position(u, r / group) + 1 - begin, 0, kSplitKeys);
-    const int num_keys = std::min(position(u, u.num_tokens - 1) + 1 - begin, kSplitKeys);
-    for (int p = 0; p * kKvPageTokens < num_keys; ++p)
-      b.pages[p] = page(u, begin / kKvPageTokens + p);
-    cache().attend(
-        {b.q, b.num_visible, b.pages, b.scores, b.weights, b.values, num_rows(u), head_dim}, out);
+    const int last = position(u, u.num_tokens - 1);
+    const int end = std::min(last + 1, begin + kSplitKeys);
+    for (int key = begin, p = 0; key < end; key += kKvPageTokens, ++p) {
+      b.pages[p] = page(u, key / kKvPageTokens);
+      const int next = key + kSplitKeys;
+      b.next_pages[p] = next <= last ? page(u, next / kKvPageTokens) : b.pages[p];
+    }
+    cache().attend({b.q, b.num_visible, b.pages, b.next_pages, b.scores, b.weights, b.values,
+                    num_rows(u), head_dim},
+                   out);
   }
 
   // state = split `split`, or state and then it.

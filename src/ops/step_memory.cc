@@ -92,6 +92,7 @@ kernels::AttendState StepMemory::take_state(int rows, int head_dim) {
 AttendWorkspace StepMemory::take_attend_workspace(int num_tokens, int num_heads,
                                                   const KvShape& shape) {
   const int rows = std::min(num_tokens, kKvPageTokens) * (num_heads / shape.num_kv_heads);
+  constexpr std::int64_t kPages = kernels::kSplitKeys / kernels::kPageKeys;
   constexpr std::int64_t kScores = kernels::kMaxQueryRows * kernels::kSplitKeys;
   AttendWorkspace w{};
   w.units = arena_.take_array<AttendUnit>(std::int64_t{num_tokens} * shape.num_kv_heads);
@@ -100,7 +101,8 @@ AttendWorkspace StepMemory::take_attend_workspace(int num_tokens, int num_heads,
     const AttendBuffers b{
         arena_.take(rows * kernels::kv_query_bytes(shape.type, shape.head_dim)),
         arena_.take_array<int>(rows),
-        arena_.take_array<const void*>(kernels::kSplitKeys / kernels::kPageKeys),
+        arena_.take_array<const void*>(kPages),
+        arena_.take_array<const void*>(kPages),
         arena_.take_array<float>(kScores),
         arena_.take_array<float>(kScores),
         arena_.take(kernels::kSplitKeys * kernels::padded_head_dim(shape.head_dim)),

@@ -137,8 +137,8 @@ Attended attend(const KernelTable& table, const Pages& pages, const std::vector<
       values(static_cast<std::size_t>(kSplitKeys * width) / sizeof(float)),
       value(static_cast<std::size_t>(rows * width)), y(static_cast<std::size_t>(k));
   Attended out{{}, std::vector<float>(visible.size()), std::vector<float>(visible.size())};
-  cache.attend({queries.data(), visible.data(), pointers.data(), scores.data(), weights.data(),
-                values.data(), rows, k},
+  cache.attend({queries.data(), visible.data(), pointers.data(), pointers.data(), scores.data(),
+                weights.data(), values.data(), rows, k},
                {value.data(), out.max.data(), out.sum.data()});
   for (int r = 0; r < rows; ++r) {
     cache.give_value(value.data() + r * width, 1 / out.sum[static_cast<std::size_t>(r)], k,
