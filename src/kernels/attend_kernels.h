@@ -89,7 +89,7 @@ struct AttendSplit {
   const void* q;                  // [num_rows], each as take_query left it
   const int* num_visible;         // [num_rows] how many of the split's keys each row sees
   const void* const* pages;       // of the split, as many as the largest num_visible needs
-  const void* const* next_pages;  // as many: what the split that follows has, fetched meanwhile
+  const void* const* next_pages;  // as many, to be fetched: of the split that follows, or these
   float* scores;                  // scratch [kMaxQueryRows][kSplitKeys]
   void* weights;                  // scratch [kMaxQueryRows][kSplitKeys] of 4 bytes
   void* values;                   // scratch [kSplitKeys][padded_head_dim] of bytes

@@ -29,7 +29,7 @@ PRONK_INLINE Lanes exp2_of(Lanes x) {
 // Starts to fetch what stands at the same place in the page that comes next.
 PRONK_INLINE void fetch(const void* line) { __builtin_prefetch(line, 0, 3); }
 
-// The same for what comes an operation later: into the L2 cache.
+// Starts to fetch what the next operation reads, into the L2 cache.
 PRONK_INLINE void fetch_early(const void* line) { __builtin_prefetch(line, 0, 2); }
 
 // scores[r][key] = q[r] · k[key] for N rows, a page of 32 keys at a time: keys in lanes.
