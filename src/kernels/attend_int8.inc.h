@@ -105,7 +105,7 @@ void give_value_int8(float* value, float factor, int head_dim, float* y) {
 // take less time than memory takes to answer.
 template <int N>
 void score_rows_int8(const AttendSplit& s, int row, int num_keys) {
-  const bool first = row == 0;
+  const bool first = row == 0, into_l2 = kPrefetch.pages_into_l2;
   const int dims = padded_key_dim(KvType::kInt8, s.head_dim);
   const int64_t query_bytes = kv_query_bytes(KvType::kInt8, s.head_dim);
   Int8Query q[N];
@@ -130,8 +130,8 @@ void score_rows_int8(const AttendSplit& s, int row, int num_keys) {
     for (int d = 0; d < dims; d += kGroup) {
       const Bytes k0 = load_bytes(p.keys + d * kPageKeys);
       const Bytes k1 = load_bytes(p.keys + d * kPageKeys + 64);
-      fetch(next + d * kPageKeys);
-      fetch(next + d * kPageKeys + 64);
+      fetch_next(next + d * kPageKeys, into_l2);
+      fetch_next(next + d * kPageKeys + 64, into_l2);
       if (first) {
         fetch_early(p.values + d * kPageKeys);
         fetch_early(p.values + d * kPageKeys + 64);
@@ -197,7 +197,7 @@ template <int N, int W>
 void mix_columns_int8(const AttendSplit& s, const AttendState& out, int row, int column,
                       int num_keys, const float* worth) {
   const int width = padded_head_dim(s.head_dim);
-  const bool first = row == 0;
+  const bool first = row == 0, into_l2 = kPrefetch.pages_into_l2;
   const auto* planes = (const uint8_t*)s.weights;
   Ints high[N][W], low[N][W];
   PRONK_UNROLL
@@ -220,7 +220,7 @@ void mix_columns_int8(const AttendSplit& s, const AttendState& out, int row, int
       PRONK_UNROLL
       for (int w = 0; w < W; ++w) {
         v[w] = load_bytes(values + 64 * w);
-        fetch(next + 64 * w);
+        fetch_next(next + 64 * w, into_l2);
         if (first) fetch_early(keys + 64 * w);
       }
       PRONK_UNROLL

@@ -15,6 +15,8 @@
 #pragma once
 #include <stdint.h>
 
+#include "kernels/prefetch.h"
+
 namespace pronk::kernels {
 
 enum class KvType : uint8_t {

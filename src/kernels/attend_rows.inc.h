@@ -26,18 +26,28 @@ PRONK_INLINE Lanes exp2_of(Lanes x) {
   return times_power(fma(p, f, all(1.0f)), n);
 }
 
-// Starts to fetch what stands at the same place in the page that comes next.
 PRONK_INLINE void fetch(const void* line) { __builtin_prefetch(line, 0, 3); }
 
 // Starts to fetch what the next operation reads, into the L2 cache.
 PRONK_INLINE void fetch_early(const void* line) { __builtin_prefetch(line, 0, 2); }
 
-// scores[r][key] = q[r] · k[key] for N rows, a page of 32 keys at a time: keys in lanes.
+// Starts to fetch what stands at the same place in the page that comes next.
+PRONK_INLINE void fetch_next(const void* line, bool into_l2) {
+  if (into_l2)
+    fetch_early(line);
+  else
+    fetch(line);
+}
+
+// scores[r][key] = q[r] · k[key] for N rows, a page of 32 keys at a time: keys in lanes. Where the
+// CPU likes it, the first rows fetch the pages' values meanwhile.
 template <int N, class Terms>
 void score_rows(const AttendSplit& s, int row, int num_keys) {
   using Stored = typename Terms::Stored;
   const int num_terms = s.head_dim / Terms::kTogether;
   const auto* q = (const typename Terms::Factor*)s.q + (int64_t)row * num_terms;
+  const int keys_size = num_terms * kPageKeys;  // in Stored
+  const bool into_l2 = kPrefetch.pages_into_l2, values_too = row == 0 && into_l2;
   for (int begin = 0; begin < num_keys; begin += kPageKeys) {
     const auto* keys = (const Stored*)s.pages[begin / kPageKeys];
     const bool last = begin + kPageKeys >= num_keys;
@@ -47,8 +57,12 @@ void score_rows(const AttendSplit& s, int row, int num_keys) {
     for (int r = 0; r < N; ++r) sums[r][0] = sums[r][1] = all(0);
     for (int d = 0; d < num_terms; ++d, keys += kPageKeys, next += kPageKeys) {
       const auto k0 = Terms::load(keys), k1 = Terms::load(keys + 16);
-      fetch(next);
-      fetch(next + 16);
+      fetch_next(next, into_l2);
+      fetch_next(next + 16, into_l2);
+      if (values_too) {
+        fetch_early(keys + keys_size);
+        fetch_early(keys + keys_size + 16);
+      }
       PRONK_UNROLL
       for (int r = 0; r < N; ++r) {
         const auto a = Terms::all(q[r * num_terms + d]);
@@ -122,7 +136,7 @@ void weigh(const AttendSplit& s, const AttendState& out, int row, int r, int num
 }
 
 // value[r] = Σ over keys of weight · v for N rows and W x 16 columns: columns in lanes, keys in
-// order.
+// order. Where the CPU likes it, the first rows fetch the next split's keys meanwhile.
 template <int N, int W, class Terms>
 void mix_columns(const AttendSplit& s, const AttendState& out, int row, int column, int num_keys) {
   using Stored = typename Terms::Stored;
@@ -130,6 +144,7 @@ void mix_columns(const AttendSplit& s, const AttendState& out, int row, int colu
   const int width = padded_head_dim(s.head_dim);
   const int keys_bytes = s.head_dim * kPageKeys / Terms::kTogether;  // in Stored
   const auto* weights = (const typename Terms::Factor*)s.weights;
+  const bool into_l2 = kPrefetch.pages_into_l2, keys_too = row == 0 && into_l2;
   Lanes sums[N][W];
   PRONK_UNROLL
   for (int r = 0; r < N; ++r) {
@@ -141,13 +156,15 @@ void mix_columns(const AttendSplit& s, const AttendState& out, int row, int colu
     const bool last = begin + kPageKeys >= num_keys;
     const auto* values = (const Stored*)s.pages[page] + keys_bytes + column;
     const auto* next = (const Stored*)s.pages[last ? 0 : page + 1] + keys_bytes + column;
+    const auto* keys = (const Stored*)s.next_pages[page] + column;
     const int count = last ? num_keys - begin : kPageKeys;
-    for (int i = 0; i * Terms::kTogether < count; ++i, ++weights, values += width, next += width) {
+    for (int i = 0; i * Terms::kTogether < count; ++i, ++weights) {
       typename Terms::Term v[W];
       PRONK_UNROLL
       for (int w = 0; w < W; ++w) {
         v[w] = Terms::load(values + 16 * w);
-        fetch(next + 16 * w);
+        fetch_next(next + 16 * w, into_l2);
+        if (keys_too) fetch_early(keys + 16 * w);
       }
       PRONK_UNROLL
       for (int r = 0; r < N; ++r) {
@@ -155,6 +172,9 @@ void mix_columns(const AttendSplit& s, const AttendState& out, int row, int colu
         PRONK_UNROLL
         for (int w = 0; w < W; ++w) sums[r][w] = Terms::dot(sums[r][w], a, v[w]);
       }
+      values += width;
+      next += width;
+      keys += width;
     }
   }
   PRONK_UNROLL

@@ -177,7 +177,7 @@ class BlockReader<BF16> {
       : packed_(static_cast<const uint8_t*>(panel)), pairs_left_((columns + 1) / 2) {}
 
   const uint8_t* next(WeightBlock& buffer) {
-    prefetch<sizeof(WeightBlock)>(packed_);
+    prefetch<sizeof(WeightBlock), kPrefetchNear>(packed_ + kPrefetchBytes);
     return take(buffer);
   }
   const uint8_t* next(int piece, WeightBlock& buffer) {

@@ -9,6 +9,8 @@
 #pragma once
 #include <stdint.h>
 
+#include "kernels/prefetch.h"
+
 namespace pronk::kernels {
 
 inline constexpr int kPanelRows = 32;

@@ -5,23 +5,28 @@ namespace {
 // How far ahead of the products a panel is asked for from memory, and how near its lines are to
 // come (__builtin_prefetch). The last panel of a matrix asks for what lies behind it, which costs
 // nothing where nothing is. With AVX-512 one tile reads a panel once, so its lines pass by the L2
-// cache; AMX has not been measured with that.
+// cache, as the CPU likes it (kPrefetch); AMX has not been measured with that.
 #if defined(__AVX512F__) && !defined(PRONK_AMX)
-constexpr int64_t kPrefetchBytes = 6144;
 constexpr int kPrefetchNear = 0;
-#else
-constexpr int64_t kPrefetchBytes = 3072;
-constexpr int kPrefetchNear = 2;
-#endif
-// With more to do for each line, a tile stands still for one that is late.
-constexpr int64_t prefetch_bytes(int tokens) {
-  return tokens > 4 ? kPrefetchBytes * 4 / 3 : kPrefetchBytes;
+PRONK_INLINE PanelPrefetch prefetch_for(int tokens) {
+  return tokens <= 2 ? kPrefetch.two_tokens : tokens <= 4 ? kPrefetch.four_tokens : kPrefetch.more;
 }
+#else
+constexpr int kPrefetchNear = 2;
+#if defined(PRONK_AMX)
+constexpr int64_t kPrefetchBytes = 3072;
+#else
+constexpr int64_t kPrefetchBytes = 4608;
+#endif
+constexpr PanelPrefetch prefetch_for(int tokens) {
+  return {tokens <= 4 ? kPrefetchBytes : 4096, 0};
+}
+#endif
 
-template <int kBytes>
-PRONK_INLINE void prefetch(const uint8_t* p) {
+template <int kBytes, int kNear>
+PRONK_INLINE void prefetch(const uint8_t* ahead) {
   PRONK_UNROLL
-  for (int i = 0; i < kBytes; i += 64) __builtin_prefetch(p + kPrefetchBytes + i, 0, kPrefetchNear);
+  for (int i = 0; i < kBytes; i += 64) __builtin_prefetch(ahead + i, 0, kNear);
 }
 
 // A word's share of the lines that a block of 32 columns takes: asked for all at once, they make
@@ -60,7 +65,11 @@ template <class F>
 struct Weights : Scales<F> {
   Line words[kGroupsPerTile][kActivationBlock / 4];
 
-  PRONK_INLINE explicit Weights(const PackedWeights<F>& w) : Scales<F>(w) { unpack<0>(w); }
+  // One group after the other, as they lie in memory: a CPU that fetches ahead by itself follows.
+  PRONK_INLINE explicit Weights(const PackedWeights<F>& w) : Scales<F>(w) {
+    PRONK_UNROLL
+    for (int g = 0; g < kGroupsPerTile; ++g) unpack<0>(w, g);
+  }
 
   template <int j>
   PRONK_INLINE Line word(int g) const {
@@ -69,10 +78,9 @@ struct Weights : Scales<F> {
 
  private:
   template <int j>
-  PRONK_INLINE void unpack(const PackedWeights<F>& w) {
-    PRONK_UNROLL
-    for (int g = 0; g < kGroupsPerTile; ++g) words[g][j] = w.template word<j>(g);
-    if constexpr (j + 1 < kActivationBlock / 4) unpack<j + 1>(w);
+  PRONK_INLINE void unpack(const PackedWeights<F>& w, int g) {
+    words[g][j] = w.template word<j>(g);
+    if constexpr (j + 1 < kActivationBlock / 4) unpack<j + 1>(w, g);
   }
 };
 
@@ -91,19 +99,19 @@ constexpr int block_sum(int h) {
 template <class F>
 constexpr int kPairStart = F::kOffsetShift < 0 ? 0 : 1;
 
-// Goes over a panel, 32 columns after 32.
-template <class F>
+// Goes over a panel for kTokens tokens at most, 32 columns after 32.
+template <class F, int kTokens>
 struct PanelReader {
   const uint8_t* block;
   int first_group;
-  int64_t ahead;  // bytes
+  PanelPrefetch ahead = {0, 0};
   int sub = F::kSubBlocks;
   typename F::Head heads[kGroupsPerTile] = {};
 
-  PRONK_INLINE PanelReader(const uint8_t* panel, int group, int64_t prefetch_bytes)
-      : block(panel - F::kBytes),
-        first_group(group),
-        ahead(group == 0 ? prefetch_bytes : 0) {}  // once for all groups
+  PRONK_INLINE PanelReader(const uint8_t* panel, int group)
+      : block(panel - F::kBytes), first_group(group) {
+    if (group == 0) ahead = prefetch_for(kTokens);  // once for all groups
+  }
 
   PRONK_INLINE PackedWeights<F> next() {
     if (sub == F::kSubBlocks) {
@@ -122,7 +130,13 @@ struct PanelReader {
         if constexpr (F::kHasMin) out.mins[g][h] = F::min(heads[g], sub, h);
       }
     }
-    out.ahead = block + sub * (F::kBytes / F::kSubBlocks) + ahead;
+    constexpr int kBytes = F::kBytes / F::kSubBlocks;
+    const uint8_t* part = block + sub * kBytes;
+    out.ahead = part + ahead.into_l1;
+    // Even a branch never taken costs one token, read as fast as memory gives, up to a tenth.
+    if constexpr (kTokens > 2) {
+      if (ahead.into_l2 != 0) prefetch<kBytes / 64 * 64, 2>(part + ahead.into_l2);
+    }
     ++sub;
     return out;
   }

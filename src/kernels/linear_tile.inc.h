@@ -203,7 +203,7 @@ void multiply_few_tokens(const uint8_t* panel, int first_group, const Activation
     clear(1, low + t);
   }
   TileTokens<F> x(all);
-  PanelReader<F> reader(panel, first_group, prefetch_bytes(kTokens));
+  PanelReader<F, kTokens> reader(panel, first_group);
   constexpr int kStep = kBlockInRegisters ? 1 : kTokens;
   for (int left = all.num_blocks(); left > 0; --left) {
     const auto w = for_few_tokens<F>(reader.next());
@@ -257,7 +257,7 @@ void multiply_many_tokens(const uint8_t* panel, int first_group, const Activatio
   }
   clear(all.num_rows, high);
   clear(all.num_rows, low);
-  PanelReader<F> reader(panel, first_group, prefetch_bytes(kTileTokens));
+  PanelReader<F, kTileTokens> reader(panel, first_group);
   OutputLines lines(y, y_stride, first_group, all);
   for (int left = all.num_blocks(); left > 0; --left) {
     lines.ask();

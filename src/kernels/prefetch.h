@@ -1,0 +1,22 @@
+// How this CPU likes memory to be asked for ahead of the products. What is computed is the same. C
+// headers only (see kernel_table.h).
+#pragma once
+#include <stdint.h>
+
+namespace pronk::kernels {
+
+// How far ahead a panel is asked for, in bytes.
+struct PanelPrefetch {
+  int64_t into_l1;  // 0: as it is needed; the CPU's own fetching does the rest
+  int64_t into_l2;  // as well; 0, and for one or two tokens: not
+};
+
+struct Prefetch {
+  PanelPrefetch two_tokens, four_tokens, more;  // at most; by tables with AVX-512
+  // Attention asks for all pages early and into the L2 cache, not only for an int8 cache's that are
+  // not the next ones.
+  bool pages_into_l2;
+};
+extern const Prefetch kPrefetch;  // isa.cc
+
+}  // namespace pronk::kernels
