@@ -190,7 +190,7 @@ int register_all() {
     benchmark::RegisterBenchmark(("scattered/" + name + "/6").c_str(), sweep, type, 4, 96, 6,
                                  Who::kScattered);
     const int num_panels = static_cast<int>((192ll << 20) / panel_bytes(type, kColumns));
-    for (int tokens : {1, 2, 4, 8, 12, 32}) {
+    for (int tokens : {1, 2, 4, 8, 9, 10, 12, 32}) {
       const std::string which = name + "/" + std::to_string(tokens);
       benchmark::RegisterBenchmark(("near/" + which).c_str(), sweep, type, 2, tokens, 6,
                                    Who::kAllTokens);

@@ -276,7 +276,11 @@ void multiply_many_tokens(const uint8_t* panel, int first_group, const Activatio
   save(high, low, first_group, all.num_rows, num_rows, y, y_stride);
 }
 
-template <class F, int kTokens = kFewTokens>
+// Pairs pay from nine tokens on.
+template <class F>
+constexpr int kFewTokensOf = kMultipliesPairs<F>&& kFewTokens > 8 ? 8 : kFewTokens;
+
+template <class F, int kTokens = kFewTokensOf<F>>
 void multiply_groups(const uint8_t* panel, int first_group, const Activations& x, int num_rows,
                      float* y, int64_t y_stride) {
   if (x.num_rows == kTokens)
