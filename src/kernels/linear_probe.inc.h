@@ -84,9 +84,10 @@ constexpr auto probe_bf16 = probe_f32;  // BF16 weights are multiplied in fp32 h
 #endif
 
 // Reads bytes (a multiple of 1024) once, and returns something that depends on all of them: as four
-// streams, each asked for 2 KiB ahead, for one stream leaves some of what memory gives unused.
+// streams, for one leaves some of what memory gives unused, each asked for as the CPU likes it.
 int32_t probe_read(const void* memory, int64_t bytes) {
-  constexpr int kStreams = 4, kAhead = 2048;
+  constexpr int kStreams = 4;
+  const int64_t ahead = kPrefetch.stream_bytes;
   const uint8_t* p = static_cast<const uint8_t*>(memory);
   const int64_t stream = bytes / kStreams;
   Line all[4] = {load_line(p), load_line(p), load_line(p), load_line(p)};
@@ -95,7 +96,7 @@ int32_t probe_read(const void* memory, int64_t bytes) {
       const uint8_t* at = p + s * stream + i;
       PRONK_UNROLL
       for (int l = 0; l < 4; ++l) {
-        __builtin_prefetch(at + kAhead + 64 * l, 0, 3);
+        __builtin_prefetch(at + ahead + 64 * l, 0, 3);
         all[l] = merge(all[l], load_line(at + 64 * l));
       }
     }

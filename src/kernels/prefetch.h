@@ -16,6 +16,7 @@ struct Prefetch {
   // Attention asks for all pages early and into the L2 cache, not only for an int8 cache's that are
   // not the next ones.
   bool pages_into_l2;
+  int64_t stream_bytes;  // ahead, in each of the streams by which memory's speed is measured
 };
 extern const Prefetch kPrefetch;  // isa.cc
 
