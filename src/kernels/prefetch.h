@@ -7,17 +7,18 @@ namespace pronk::kernels {
 
 // How far ahead a panel is asked for, in bytes.
 struct PanelPrefetch {
-  int64_t into_l1;  // 0: as it is needed; the CPU's own fetching does the rest
+  int64_t into_l1;  // (AVX2: into L2) 0: as it is needed; the CPU's own fetching does the rest
   int64_t into_l2;  // as well; 0, and for one or two tokens: not
 };
 
 struct Prefetch {
   PanelPrefetch two_tokens, four_tokens, more;  // at most; by tables with AVX-512
-  // Attention asks for all pages early and into the L2 cache, not only for an int8 cache's that are
-  // not the next ones.
+  // Attention asks for a split's values during its scores, and for the next split's keys during its
+  // values, with any cache, and for the next page into L2. Otherwise an int8 cache alone does so,
+  // and the next page goes to L1.
   bool pages_into_l2;
   int64_t stream_bytes;  // ahead, in each of the streams by which memory's speed is measured
 };
-extern const Prefetch kPrefetch;  // isa.cc
+extern const Prefetch kPrefetch;
 
 }  // namespace pronk::kernels
