@@ -39,6 +39,12 @@ PRONK_INLINE void fetch_next(const void* line, bool into_l2) {
     fetch(line);
 }
 
+// Where a page's values begin: behind the keys, in Stored.
+template <class Terms>
+PRONK_INLINE int values_at(int head_dim) {
+  return head_dim / Terms::kTogether * kPageKeys;
+}
+
 // scores[r][key] = q[r] · k[key] for N rows, a page of 32 keys at a time: keys in lanes. Where the
 // CPU likes it, the first rows fetch the pages' values meanwhile.
 template <int N, class Terms>
@@ -46,7 +52,7 @@ void score_rows(const AttendSplit& s, int row, int num_keys) {
   using Stored = typename Terms::Stored;
   const int num_terms = s.head_dim / Terms::kTogether;
   const auto* q = (const typename Terms::Factor*)s.q + (int64_t)row * num_terms;
-  const int keys_size = num_terms * kPageKeys;  // in Stored
+  const int to_values = values_at<Terms>(s.head_dim);
   const bool into_l2 = kPrefetch.pages_into_l2, values_too = row == 0 && into_l2;
   for (int begin = 0; begin < num_keys; begin += kPageKeys) {
     const auto* keys = (const Stored*)s.pages[begin / kPageKeys];
@@ -60,8 +66,8 @@ void score_rows(const AttendSplit& s, int row, int num_keys) {
       fetch_next(next, into_l2);
       fetch_next(next + 16, into_l2);
       if (values_too) {
-        fetch_early(keys + keys_size);
-        fetch_early(keys + keys_size + 16);
+        fetch_early(keys + to_values);
+        fetch_early(keys + to_values + 16);
       }
       PRONK_UNROLL
       for (int r = 0; r < N; ++r) {
@@ -142,7 +148,7 @@ void mix_columns(const AttendSplit& s, const AttendState& out, int row, int colu
   using Stored = typename Terms::Stored;
   constexpr int kTerms = kSplitKeys / Terms::kTogether;
   const int width = padded_head_dim(s.head_dim);
-  const int keys_bytes = s.head_dim * kPageKeys / Terms::kTogether;  // in Stored
+  const int to_values = values_at<Terms>(s.head_dim);
   const auto* weights = (const typename Terms::Factor*)s.weights;
   const bool into_l2 = kPrefetch.pages_into_l2, keys_too = row == 0 && into_l2;
   Lanes sums[N][W];
@@ -154,8 +160,8 @@ void mix_columns(const AttendSplit& s, const AttendState& out, int row, int colu
   for (int begin = 0; begin < num_keys; begin += kPageKeys) {
     const int page = begin / kPageKeys;
     const bool last = begin + kPageKeys >= num_keys;
-    const auto* values = (const Stored*)s.pages[page] + keys_bytes + column;
-    const auto* next = (const Stored*)s.pages[last ? 0 : page + 1] + keys_bytes + column;
+    const auto* values = (const Stored*)s.pages[page] + to_values + column;
+    const auto* next = (const Stored*)s.pages[last ? 0 : page + 1] + to_values + column;
     const auto* keys = (const Stored*)s.next_pages[page] + column;
     const int count = last ? num_keys - begin : kPageKeys;
     for (int i = 0; i * Terms::kTogether < count; ++i, ++weights) {

@@ -278,7 +278,7 @@ void multiply_many_tokens(const uint8_t* panel, int first_group, const Activatio
 
 // Pairs pay from nine tokens on.
 template <class F>
-constexpr int kFewTokensOf = kMultipliesPairs<F>&& kFewTokens > 8 ? 8 : kFewTokens;
+constexpr int kFewTokensOf = kMultipliesPairs<F> ? 8 : kFewTokens;
 
 template <class F, int kTokens = kFewTokensOf<F>>
 void multiply_groups(const uint8_t* panel, int first_group, const Activations& x, int num_rows,
