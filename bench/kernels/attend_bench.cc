@@ -5,10 +5,12 @@
 //   kernels_bench --benchmark_filter='attend/int8/128'
 //   attend/CACHE/ROWS/KEYS         head_dim 64, all keys visible, splits one after another as for a
 //   prompt
-//   attend_memory/CACHE/ROWS/KEYS  the same of 128 heads, as 16 layers of 8 have them in each page:
-//   a token's decoding after a long text, whose keys and values no cache holds
+//   attend_memory/CACHE/ROWS/KEYS  the same of 128 heads, as 16 layers of 8 have them in each strip
+//   of pages (ops/kv_cache.h): a token's decoding after a long text, whose keys and values no cache
+//   holds
 #include <benchmark/benchmark.h>
 
+#include <bit>
 #include <ctime>
 #include <random>
 #include <string>
@@ -43,19 +45,25 @@ double bf16_peak() {
 // Queries and scratch of one kv head, and pages of `num_heads`, which all hold the same.
 struct Heads {
   const CacheKernels& cache;
+  KvType type;
   int rows, keys, num_heads;
   std::int64_t head_bytes;
+  int pages_per_strip;
   Values<std::byte> memory, q;
-  std::vector<const void*> pages;
+  std::vector<KvPage> pages;
   std::vector<int> visible;
   Values<float> scores, weights, values, state, part;
 
-  Heads(KvType type, int num_rows, int num_keys, int heads)
-      : cache(table().attend.cache[static_cast<std::size_t>(type)]),
+  Heads(KvType cache_type, int num_rows, int num_keys, int heads)
+      : cache(table().attend.cache[static_cast<std::size_t>(cache_type)]),
+        type(cache_type),
         rows(num_rows),
         keys(num_keys),
         num_heads(heads),
         head_bytes(kv_head_bytes(type, kHeadDim)),
+        pages_per_strip(static_cast<int>(
+            std::bit_floor((std::uint64_t{32} << 10) /
+                           static_cast<std::uint64_t>(kv_values_bytes(type, kHeadDim))))),
         memory(static_cast<std::size_t>(head_bytes * heads * num_keys / kPageKeys)),
         q(static_cast<std::size_t>(kv_query_bytes(type, kHeadDim) * num_rows)),
         visible(static_cast<std::size_t>(num_rows), kSplitKeys),
@@ -66,9 +74,10 @@ struct Heads {
         part(state.size()) {
     const auto tokens = normal_values(kPageKeys * kHeadDim, 1);
     pages.resize(static_cast<std::size_t>(num_keys / kPageKeys));
-    for (std::int64_t i = 0; i < std::ssize(pages) * heads; ++i)
-      cache.store({tokens.data(), tokens.data(), kHeadDim, 0, kPageKeys, kHeadDim},
-                  memory.data() + i * head_bytes);
+    for (int head = 0; head < heads; ++head)
+      for (int page = 0; page < std::ssize(pages); ++page)
+        cache.store({tokens.data(), tokens.data(), kHeadDim, 0, kPageKeys, kHeadDim},
+                    place(page, head));
     const auto queries = normal_values(num_rows * kHeadDim, 2);
     for (int r = 0; r < num_rows; ++r)
       cache.take_query(queries.data() + r * kHeadDim, 0.2f, kHeadDim,
@@ -80,9 +89,18 @@ struct Heads {
     return {value, value + rows * kHeadDim, value + rows * (kHeadDim + 1)};
   }
 
+  KvPage place(int page, int head) {
+    const int strip = page / pages_per_strip, i = page % pages_per_strip;
+    std::byte* of_head =
+        memory.data() + (std::int64_t{strip} * num_heads + head) * pages_per_strip * head_bytes;
+    return {of_head + i * kv_keys_bytes(type, kHeadDim),
+            of_head + pages_per_strip * kv_keys_bytes(type, kHeadDim) +
+                i * kv_values_bytes(type, kHeadDim)};
+  }
+
   void attend(int head) {
-    for (std::size_t p = 0; p < pages.size(); ++p)
-      pages[p] = memory.data() + (static_cast<std::int64_t>(p) * num_heads + head) * head_bytes;
+    for (int page = 0; page < std::ssize(pages); ++page)
+      pages[static_cast<std::size_t>(page)] = place(page, head);
     for (int begin = 0; begin < keys; begin += kSplitKeys) {
       const int next = begin + kSplitKeys < keys ? begin + kSplitKeys : begin;
       const AttendState out = rows_of(begin == 0 ? state : part);

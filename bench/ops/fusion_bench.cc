@@ -92,7 +92,7 @@ struct Step {
         sequences.push_back({i, 1, kReplyStart,
                              all.subspan(static_cast<std::size_t>(i) * kReplyPages, kReplyPages)});
     }
-    for (const int page : pages) touch(cache[0].head(page, 0), cache.shape().page_bytes());
+    touch(cache[0].data, cache.size_bytes());
     embedding.columns = s.model_dim;
     embedding.rows = 1;
     embedding.read_row = [n = s.model_dim](std::int64_t, float* out) { std::fill_n(out, n, 1.0f); };

@@ -22,8 +22,8 @@ struct TileRows {
   int row, num_rows, first_page, num_keys, num_split_pages;
 
   int num_pages() const { return (num_keys + kPageKeys - 1) / kPageKeys; }
-  const uint32_t* page(int i) const { return (const uint32_t*)s->pages[first_page + i]; }
-  const uint32_t* values(int i) const { return page(i) + s->head_dim / 2 * kPageKeys; }
+  const uint32_t* page(int i) const { return (const uint32_t*)s->pages[first_page + i].keys; }
+  const uint32_t* values(int i) const { return (const uint32_t*)s->pages[first_page + i].values; }
   // Only the first rows fetch the page that follows: the others find it in the cache.
   bool fetches(int i) const { return row == 0 && first_page + i + 1 < num_split_pages; }
   int num_visible(int r, int most) const {
@@ -38,6 +38,8 @@ struct TileRows {
     shapes.load();
   }
 };
+
+PRONK_INLINE void fetch(const void* line) { __builtin_prefetch(line, 0, 3); }
 
 // Asks for what stands behind p, a cache line for each of `count`.
 PRONK_INLINE void fetch_lines(const uint32_t* p, int count) {

@@ -20,8 +20,9 @@ PRONK_INLINE void score_int8_keys(const TileRows& t, int half, const TileOfInts&
   const int64_t stride = kv_query_bytes(KvType::kInt8, dims);
   const auto* q = (const uint8_t*)t.s->q + t.row * stride + sizeof(Int8Query);
   const int page = half / 2, offset = half % 2 * kBytesPerTile;
-  const auto* keys = (const uint8_t*)t.s->pages[page] + offset;
-  const auto* next = (const uint8_t*)t.s->pages[page + 1 < t.num_pages() ? page + 1 : 0] + offset;
+  const auto* keys = (const uint8_t*)t.s->pages[page].keys + offset;
+  const auto* next =
+      (const uint8_t*)t.s->pages[page + 1 < t.num_pages() ? page + 1 : 0].keys + offset;
   tile_zero<kTo>();
   tile_load<kTo + 1>(starts.row, sizeof starts.row[0]);
   for (int d = 0; d < dims; d += kBytesPerTile) {
@@ -115,7 +116,9 @@ void attend_int8_tile_rows(const AttendSplit& s, const AttendState& out, int row
   t.load_shapes();
   if (t.num_keys > 0) score_int8_tiles(t);
   float worth[kTileRows];
-  for (int r = 0; r < num_rows; ++r) worth[r] = weigh_int8(s, out, row + r, r, t.num_keys);
+  const Parts parts(s, kGroup, num_keys);
+  for (int r = 0; r < num_rows; ++r)
+    worth[r] = weigh_int8<Ask::kNot>(s, parts, out, row + r, r, t.num_keys);
   for (int column = 0; column < s.head_dim; column += 32) mix_int8_tiles(t, out, column, worth);
 }
 

@@ -13,16 +13,11 @@ struct Int8Page {
   const uint8_t *keys, *values;
   const float *key_scales, *value_scales;
 
-  Int8Page(const void* page, int head_dim)
-      : keys((const uint8_t*)page),
-        values(keys + kPageKeys * padded_key_dim(KvType::kInt8, head_dim)),
-        key_scales((const float*)(values + kPageKeys * padded_head_dim(head_dim))),
-        value_scales((const float*)((const uint8_t*)page + value_scales_at(head_dim))) {}
-
-  // How many bytes from the page's beginning: they are the last of it.
-  static int64_t value_scales_at(int head_dim) {
-    return kv_head_bytes(KvType::kInt8, head_dim) - kPageKeys * (int64_t)sizeof(float);
-  }
+  Int8Page(KvPage page, int head_dim)
+      : keys((const uint8_t*)page.keys),
+        values((const uint8_t*)page.values),
+        key_scales((const float*)(keys + kPageKeys * padded_key_dim(KvType::kInt8, head_dim))),
+        value_scales(key_scales + kPageKeys) {}
 };
 
 // x / scale, rounded to whole numbers of at most `levels`; returns the scale. Of what is not finite
@@ -81,7 +76,7 @@ void spread_row(const float* x, int head_dim, int bias, uint8_t* out, int stride
   }
 }
 
-void store_int8(const NewTokens& n, void* page) {
+void store_int8(const NewTokens& n, KvPage page) {
   const Int8Page p(page, n.head_dim);
   const int width = padded_head_dim(n.head_dim);
   for (int t = 0; t < n.num_tokens; ++t) {
@@ -101,11 +96,9 @@ void give_value_int8(float* value, float factor, int head_dim, float* y) {
 }
 
 // scores[r][key] = q[r] · k[key] / the scale of q[r] for N rows, a page of 32 keys at a time: keys
-// in lanes. Meanwhile the first rows fetch the pages' values, which come next: a page's products
-// take less time than memory takes to answer.
-template <int N>
-void score_rows_int8(const AttendSplit& s, int row, int num_keys) {
-  const bool first = row == 0, into_l2 = kPrefetch.pages_into_l2;
+// in lanes.
+template <int N, Ask kAsk>
+void score_rows_int8(const AttendSplit& s, const Parts& parts, int row, int num_keys) {
   const int dims = padded_key_dim(KvType::kInt8, s.head_dim);
   const int64_t query_bytes = kv_query_bytes(KvType::kInt8, s.head_dim);
   Int8Query q[N];
@@ -118,9 +111,7 @@ void score_rows_int8(const AttendSplit& s, int row, int num_keys) {
   for (int begin = 0; begin < num_keys; begin += kPageKeys) {
     const int page = begin / kPageKeys;
     const Int8Page p(s.pages[page], s.head_dim);
-    const auto* next = (const uint8_t*)s.pages[begin + kPageKeys < num_keys ? page + 1 : 0];
-    fetch_early(p.value_scales);
-    fetch_early(p.value_scales + 16);
+    const uint8_t* ahead = parts.ahead_of_keys(page);
     Ints high[N][2], low[N][2];
     PRONK_UNROLL
     for (int r = 0; r < N; ++r) {
@@ -130,12 +121,8 @@ void score_rows_int8(const AttendSplit& s, int row, int num_keys) {
     for (int d = 0; d < dims; d += kGroup) {
       const Bytes k0 = load_bytes(p.keys + d * kPageKeys);
       const Bytes k1 = load_bytes(p.keys + d * kPageKeys + 64);
-      fetch_next(next + d * kPageKeys, into_l2);
-      fetch_next(next + d * kPageKeys + 64, into_l2);
-      if (first) {
-        fetch_early(p.values + d * kPageKeys);
-        fetch_early(p.values + d * kPageKeys + 64);
-      }
+      ask<kAsk>(ahead + d * kPageKeys);
+      ask<kAsk>(ahead + d * kPageKeys + 64);
       PRONK_UNROLL
       for (int r = 0; r < N; ++r) {
         const Bytes h = all_bytes(planes[r] + d), l = all_bytes(planes[r] + dims + d);
@@ -158,7 +145,10 @@ void score_rows_int8(const AttendSplit& s, int row, int num_keys) {
 // Row `row` of a split, its scores those of row r of the scratch: weights times the scales of their
 // values, as whole numbers 256 high + low in two planes [kSplitKeys] of bytes. Returns what 1 is
 // worth, NaN if a value is not finite.
-float weigh_int8(const AttendSplit& s, const AttendState& out, int row, int r, int num_keys) {
+template <Ask kAsk>
+float weigh_int8(const AttendSplit& s, const Parts& parts, const AttendState& out, int row, int r,
+                 int num_keys) {
+  const WeighingAsks<kAsk> ask_ahead(parts, row);
   float* products = s.scores + r * kSplitKeys;
   auto* planes = (uint8_t*)s.weights + r * 2 * kSplitKeys;
   const auto* q = (const uint8_t*)s.q + row * kv_query_bytes(KvType::kInt8, s.head_dim);
@@ -167,14 +157,14 @@ float weigh_int8(const AttendSplit& s, const AttendState& out, int row, int r, i
   const int num_levels = (num_keys + 63) / 64 * 64;
   const int num_visible = s.num_visible[row];
   out.max[row] = num_visible > 0 ? query_scale * largest_score(products, num_visible) : 0;
-  const int64_t scales_at = Int8Page::value_scales_at(s.head_dim);
   Lanes largest = all(0), total = all(0);
   out.sum[row] =
       weigh_row<false>(products, query_scale, out.max[row], num_visible, num_levels,
                        [&](int i, int count, Lanes weight) {
                          if (count == 0) return store(products + i, all(0));
-                         const auto* page = (const uint8_t*)s.pages[i / kPageKeys];
-                         const float* scales = (const float*)(page + scales_at) + i % kPageKeys;
+                         ask_ahead(i);
+                         const Int8Page page(s.pages[i / kPageKeys], s.head_dim);
+                         const float* scales = page.value_scales + i % kPageKeys;
                          const Lanes product =
                              mul(weight, count == 16 ? load(scales) : load_first(scales, count, 0));
                          store(products + i, product);
@@ -191,13 +181,11 @@ float weigh_int8(const AttendSplit& s, const AttendState& out, int row, int r, i
   return top / kWeightLevels + nothing;
 }
 
-// value[r] = Σ over keys of weight · v for N rows and W x 16 columns: columns in lanes. Meanwhile
-// the first rows fetch the next split's keys, a line of them with each of the values'.
-template <int N, int W>
-void mix_columns_int8(const AttendSplit& s, const AttendState& out, int row, int column,
-                      int num_keys, const float* worth) {
+// value[r] = Σ over keys of weight · v for N rows and W x 16 columns: columns in lanes.
+template <int N, int W, Ask kAsk>
+void mix_columns_int8(const AttendSplit& s, const Parts& parts, const AttendState& out, int row,
+                      int column, int num_keys, const float* worth) {
   const int width = padded_head_dim(s.head_dim);
-  const bool first = row == 0, into_l2 = kPrefetch.pages_into_l2;
   const auto* planes = (const uint8_t*)s.weights;
   Ints high[N][W], low[N][W];
   PRONK_UNROLL
@@ -207,21 +195,15 @@ void mix_columns_int8(const AttendSplit& s, const AttendState& out, int row, int
   }
   for (int begin = 0; begin < num_keys; begin += kPageKeys) {
     const int page = begin / kPageKeys;
-    const bool last = begin + kPageKeys >= num_keys;
     const uint8_t* values = Int8Page(s.pages[page], s.head_dim).values + column * kGroup;
-    const uint8_t* next =
-        Int8Page(s.pages[last ? 0 : page + 1], s.head_dim).values + column * kGroup;
-    const Int8Page after(s.next_pages[page], s.head_dim);
-    fetch_early(after.key_scales + column / 2);
-    const uint8_t* keys = after.keys + column * kGroup;
-    const int count = last ? num_keys - begin : kPageKeys;
+    const uint8_t* ahead = parts.ahead_of_values(page) + column * kGroup;
+    const int left = num_keys - begin, count = left < kPageKeys ? left : kPageKeys;
     for (int i = 0; i < count; i += kGroup) {
       Bytes v[W];
       PRONK_UNROLL
       for (int w = 0; w < W; ++w) {
         v[w] = load_bytes(values + 64 * w);
-        fetch_next(next + 64 * w, into_l2);
-        if (first) fetch_early(keys + 64 * w);
+        ask<kAsk>(ahead + 64 * w);
       }
       PRONK_UNROLL
       for (int r = 0; r < N; ++r) {
@@ -234,8 +216,7 @@ void mix_columns_int8(const AttendSplit& s, const AttendState& out, int row, int
         }
       }
       values += width * kGroup;
-      next += width * kGroup;
-      keys += width * kGroup;
+      ahead += width * kGroup;
     }
   }
   PRONK_UNROLL
@@ -247,27 +228,29 @@ void mix_columns_int8(const AttendSplit& s, const AttendState& out, int row, int
 }
 
 // All columns from `column` on, W lanes at a time and then fewer.
-template <int N, int W>
-void mix_values_int8(const AttendSplit& s, const AttendState& out, int row, int column,
-                     int num_keys, const float* worth) {
+template <int N, int W, Ask kAsk>
+void mix_values_int8(const AttendSplit& s, const Parts& parts, const AttendState& out, int row,
+                     int column, int num_keys, const float* worth) {
   const int width = padded_head_dim(s.head_dim);
   for (; column + 16 * W <= width; column += 16 * W)
-    mix_columns_int8<N, W>(s, out, row, column, num_keys, worth);
+    mix_columns_int8<N, W, kAsk>(s, parts, out, row, column, num_keys, worth);
   if constexpr (W > 1)
-    if (column < width) mix_values_int8<N, W / 2>(s, out, row, column, num_keys, worth);
+    if (column < width)
+      mix_values_int8<N, W / 2, kAsk>(s, parts, out, row, column, num_keys, worth);
 }
 
 struct Int8Rows {
   static constexpr int kMost = kAccumulators / 4;
 
-  template <int N>
+  template <int N, Ask kAsk>
   static void attend(const AttendSplit& s, const AttendState& out, int row) {
     const int num_keys = keys_of_rows(s, row, N);
-    score_rows_int8<N>(s, row, num_keys);
+    const Parts parts(s, kGroup, num_keys);
+    score_rows_int8<N, kAsk>(s, parts, row, num_keys);
     float worth[N];
-    for (int r = 0; r < N; ++r) worth[r] = weigh_int8(s, out, row + r, r, num_keys);
+    for (int r = 0; r < N; ++r) worth[r] = weigh_int8<kAsk>(s, parts, out, row + r, r, num_keys);
     constexpr int kWidth = kMost / N >= 4 ? 4 : kMost / N >= 2 ? 2 : 1;
-    mix_values_int8<N, 2 * kWidth>(s, out, row, 0, num_keys, worth);
+    mix_values_int8<N, 2 * kWidth, kAsk>(s, parts, out, row, 0, num_keys, worth);
   }
 };
 

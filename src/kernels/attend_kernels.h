@@ -4,8 +4,8 @@
 // A cache type says how keys and values stand in a page, ready for a dot product: numbers that one
 // product takes together (1 float, 2 bfloat16) lie together, keys or value columns fill a register.
 //   keys    [head_dim / together][32 keys][together]
+//   scales  [32 keys], [32 values]                             int8 alone, behind the keys
 //   values  [32 keys / together][padded_head_dim][together]    the columns that are added are zero
-//   scales  [32 keys], [32 values]                             int8 alone
 // An int8 cache keeps each head's key and value rotated (attend_rotate.inc.h) and divided by a
 // scale of its own: its products are sums of whole numbers, the same bits on every CPU.
 //
@@ -53,12 +53,23 @@ constexpr int padded_key_dim(KvType type, int head_dim) {
   return (head_dim + kv_together(type) - 1) / kv_together(type) * kv_together(type);
 }
 
-// One kv head's part of a page. head_dim is even.
-constexpr int64_t kv_head_bytes(KvType type, int head_dim) {
-  const int numbers = padded_key_dim(type, head_dim) + padded_head_dim(head_dim);
+// One kv head's part of a page: keys and scales, and the values. head_dim is even.
+constexpr int64_t kv_keys_bytes(KvType type, int head_dim) {
   const int scales = type == KvType::kInt8 ? 2 * (int)sizeof(float) : 0;
-  return (int64_t)kPageKeys * (numbers * kv_number_bytes(type) + scales);
+  return (int64_t)kPageKeys * (padded_key_dim(type, head_dim) * kv_number_bytes(type) + scales);
 }
+constexpr int64_t kv_values_bytes(KvType type, int head_dim) {
+  return (int64_t)kPageKeys * padded_head_dim(head_dim) * kv_number_bytes(type);
+}
+constexpr int64_t kv_head_bytes(KvType type, int head_dim) {
+  return kv_keys_bytes(type, head_dim) + kv_values_bytes(type, head_dim);
+}
+
+// Where they stand.
+struct KvPage {
+  void* keys;
+  void* values;
+};
 
 // A query row of an int8 cache is this and then two planes of int8: q = scale (128 high + low).
 // Keys are stored with 128 added, so sums start at what that adds too much.
@@ -88,13 +99,13 @@ struct NewTokens {
 
 // One split of one kv head for some query rows.
 struct AttendSplit {
-  const void* q;                  // [num_rows], each as take_query left it
-  const int* num_visible;         // [num_rows] how many of the split's keys each row sees
-  const void* const* pages;       // of the split, as many as the largest num_visible needs
-  const void* const* next_pages;  // as many, to be fetched: of the split that follows, or these
-  float* scores;                  // scratch [kMaxQueryRows][kSplitKeys]
-  void* weights;                  // scratch [kMaxQueryRows][kSplitKeys] of 4 bytes
-  void* values;                   // scratch [kSplitKeys][padded_head_dim] of bytes
+  const void* q;             // [num_rows], each as take_query left it
+  const int* num_visible;    // [num_rows] how many of the split's keys each row sees
+  const KvPage* pages;       // of the split, as many as the largest num_visible needs
+  const KvPage* next_pages;  // as many, to be fetched: of the split that follows, or these
+  float* scores;             // scratch [kMaxQueryRows][kSplitKeys]
+  void* weights;             // scratch [kMaxQueryRows][kSplitKeys] of 4 bytes
+  void* values;              // scratch [kSplitKeys][padded_head_dim] of bytes
   int num_rows;
   int head_dim;
 };
@@ -113,7 +124,7 @@ struct CacheKernels {
   // log2(e) / √head_dim.
   void (*take_query)(const float* q, float factor, int head_dim, void* out);
   // Whatever stands in later slots never matters to what sees only the tokens stored so far.
-  void (*store)(const NewTokens& tokens, void* page);
+  void (*store)(const NewTokens& tokens, KvPage page);
   void (*attend)(const AttendSplit& split, const AttendState& out);
   // y[head_dim] = factor · a row of AttendState::value, which it may change.
   void (*give_value)(float* value, float factor, int head_dim, float* y);

@@ -26,49 +26,81 @@ PRONK_INLINE Lanes exp2_of(Lanes x) {
   return times_power(fma(p, f, all(1.0f)), n);
 }
 
-PRONK_INLINE void fetch(const void* line) { __builtin_prefetch(line, 0, 3); }
+// How the lines that come next are asked for, as the CPU likes it (kPrefetch).
+enum class Ask { kNot, kIntoL1, kIntoL2 };
 
-// Starts to fetch what the next operation reads, into the L2 cache.
-PRONK_INLINE void fetch_early(const void* line) { __builtin_prefetch(line, 0, 2); }
-
-// Starts to fetch what stands at the same place in the page that comes next.
-PRONK_INLINE void fetch_next(const void* line, bool into_l2) {
-  if (into_l2)
-    fetch_early(line);
-  else
-    fetch(line);
+template <Ask kAsk>
+PRONK_INLINE void ask(const uint8_t* line) {
+  if constexpr (kAsk == Ask::kIntoL1) __builtin_prefetch(line, 0, 0);
+  if constexpr (kAsk == Ask::kIntoL2) __builtin_prefetch(line, 0, 2);
 }
 
-// Where a page's values begin: behind the keys, in Stored.
-template <class Terms>
-PRONK_INLINE int values_at(int head_dim) {
-  return head_dim / Terms::kTogether * kPageKeys;
-}
+// A split's parts in the order in which they are read: its pages' keys, their values, the next
+// split's keys. They are asked for in that order, so many parts ahead; the first rows alone do so.
+class Parts {
+ public:
+  Parts(const AttendSplit& s, int together, int num_keys)
+      : s_(s),
+        bytes_((int64_t)kPageKeys * padded_head_dim(s.head_dim) * 4 / together),
+        num_pages_((num_keys + kPageKeys - 1) / kPageKeys),
+        ahead_((int)((kPrefetch.attention_bytes + bytes_ - 1) / bytes_)) {}
 
-// scores[r][key] = q[r] · k[key] for N rows, a page of 32 keys at a time: keys in lanes. Where the
-// CPU likes it, the first rows fetch the pages' values meanwhile.
-template <int N, class Terms>
-void score_rows(const AttendSplit& s, int row, int num_keys) {
-  using Stored = typename Terms::Stored;
+  const uint8_t* ahead_of_keys(int page) const { return at(page + ahead_); }
+  const uint8_t* ahead_of_values(int page) const { return at(num_pages_ + page + ahead_); }
+  // The i-th piece of kPieceBytes of what comes ahead of the values.
+  static constexpr int kPieceBytes = 2048;
+  const uint8_t* piece_ahead_of_values(int i) const {
+    const int64_t byte = (int64_t)i * kPieceBytes;
+    return ahead_of_values((int)(byte / bytes_)) + byte % bytes_;
+  }
+
+ private:
+  const uint8_t* at(int i) const {
+    if (i < num_pages_) return (const uint8_t*)s_.pages[i].keys;
+    i -= num_pages_;
+    if (i < num_pages_) return (const uint8_t*)s_.pages[i].values;
+    i -= num_pages_;
+    return (const uint8_t*)s_.next_pages[i < num_pages_ ? i : num_pages_ - 1].keys;
+  }
+
+  const AttendSplit& s_;
+  int64_t bytes_;  // of a part, but for scales
+  int num_pages_, ahead_;
+};
+
+// What a row asks for while its weights are computed, which takes about as long as memory takes for
+// two pieces: a line of each for 16 keys. Of many rows the first few do.
+template <Ask kAsk>
+class WeighingAsks {
+ public:
+  WeighingAsks(const Parts& parts, int row) {
+    constexpr int kFewRows = 4;
+    for (int i = 0; i < 2; ++i) at_[i] = parts.piece_ahead_of_values(2 * (row % kFewRows) + i);
+  }
+  PRONK_INLINE void operator()(int key) const {
+    for (const uint8_t* at : at_) ask<kAsk>(at + key * (64 / 16));
+  }
+
+ private:
+  const uint8_t* at_[2];
+};
+
+// scores[r][key] = q[r] · k[key] for N rows, a page of 32 keys at a time: keys in lanes.
+template <int N, class Terms, Ask kAsk>
+void score_rows(const AttendSplit& s, const Parts& parts, int row, int num_keys) {
   const int num_terms = s.head_dim / Terms::kTogether;
   const auto* q = (const typename Terms::Factor*)s.q + (int64_t)row * num_terms;
-  const int to_values = values_at<Terms>(s.head_dim);
-  const bool into_l2 = kPrefetch.pages_into_l2, values_too = row == 0 && into_l2;
   for (int begin = 0; begin < num_keys; begin += kPageKeys) {
-    const auto* keys = (const Stored*)s.pages[begin / kPageKeys];
-    const bool last = begin + kPageKeys >= num_keys;
-    const auto* next = (const Stored*)s.pages[begin / kPageKeys + (last ? 0 : 1)];
+    const int page = begin / kPageKeys;
+    const auto* keys = (const typename Terms::Stored*)s.pages[page].keys;
+    const uint8_t* ahead = parts.ahead_of_keys(page);
     Lanes sums[N][2];
     PRONK_UNROLL
     for (int r = 0; r < N; ++r) sums[r][0] = sums[r][1] = all(0);
-    for (int d = 0; d < num_terms; ++d, keys += kPageKeys, next += kPageKeys) {
+    for (int d = 0; d < num_terms; ++d, keys += kPageKeys, ahead += 128) {
       const auto k0 = Terms::load(keys), k1 = Terms::load(keys + 16);
-      fetch_next(next, into_l2);
-      fetch_next(next + 16, into_l2);
-      if (values_too) {
-        fetch_early(keys + to_values);
-        fetch_early(keys + to_values + 16);
-      }
+      ask<kAsk>(ahead);
+      ask<kAsk>(ahead + 64);
       PRONK_UNROLL
       for (int r = 0; r < N; ++r) {
         const auto a = Terms::all(q[r * num_terms + d]);
@@ -129,28 +161,30 @@ PRONK_INLINE float weigh_row(const float* scores, float factor, float top, int n
 }
 
 // Row `row` of a split, its scores those of row r of the scratch: weights in the numbers of Terms.
-template <class Terms>
-void weigh(const AttendSplit& s, const AttendState& out, int row, int r, int num_keys) {
+template <class Terms, Ask kAsk>
+void weigh(const AttendSplit& s, const Parts& parts, const AttendState& out, int row, int r,
+           int num_keys) {
+  const WeighingAsks<kAsk> ask_ahead(parts, row);
   auto* weights = (typename Terms::Factor*)s.weights + r * (kSplitKeys / Terms::kTogether);
   const float* scores = s.scores + r * kSplitKeys;
   const int num_visible = s.num_visible[row];
   out.max[row] = num_visible > 0 ? largest_score(scores, num_visible) : 0;
   out.sum[row] = weigh_row<Terms::kToBf16>(
       scores, 1, out.max[row], num_visible, num_keys, [=](int i, int, Lanes weight) {
+        ask_ahead(i);
         Terms::store_rounded(weights + i / Terms::kTogether, weight);
       });
 }
 
 // value[r] = Σ over keys of weight · v for N rows and W x 16 columns: columns in lanes, keys in
-// order. Where the CPU likes it, the first rows fetch the next split's keys meanwhile.
-template <int N, int W, class Terms>
-void mix_columns(const AttendSplit& s, const AttendState& out, int row, int column, int num_keys) {
+// order.
+template <int N, int W, class Terms, Ask kAsk>
+void mix_columns(const AttendSplit& s, const Parts& parts, const AttendState& out, int row,
+                 int column, int num_keys) {
   using Stored = typename Terms::Stored;
   constexpr int kTerms = kSplitKeys / Terms::kTogether;
   const int width = padded_head_dim(s.head_dim);
-  const int to_values = values_at<Terms>(s.head_dim);
   const auto* weights = (const typename Terms::Factor*)s.weights;
-  const bool into_l2 = kPrefetch.pages_into_l2, keys_too = row == 0 && into_l2;
   Lanes sums[N][W];
   PRONK_UNROLL
   for (int r = 0; r < N; ++r) {
@@ -159,18 +193,15 @@ void mix_columns(const AttendSplit& s, const AttendState& out, int row, int colu
   }
   for (int begin = 0; begin < num_keys; begin += kPageKeys) {
     const int page = begin / kPageKeys;
-    const bool last = begin + kPageKeys >= num_keys;
-    const auto* values = (const Stored*)s.pages[page] + to_values + column;
-    const auto* next = (const Stored*)s.pages[last ? 0 : page + 1] + to_values + column;
-    const auto* keys = (const Stored*)s.next_pages[page] + column;
-    const int count = last ? num_keys - begin : kPageKeys;
+    const auto* values = (const Stored*)s.pages[page].values + column;
+    const uint8_t* ahead = parts.ahead_of_values(page) + column * sizeof(Stored);
+    const int left = num_keys - begin, count = left < kPageKeys ? left : kPageKeys;
     for (int i = 0; i * Terms::kTogether < count; ++i, ++weights) {
       typename Terms::Term v[W];
       PRONK_UNROLL
       for (int w = 0; w < W; ++w) {
         v[w] = Terms::load(values + 16 * w);
-        fetch_next(next + 16 * w, into_l2);
-        if (keys_too) fetch_early(keys + 16 * w);
+        ask<kAsk>(ahead + 64 * w);
       }
       PRONK_UNROLL
       for (int r = 0; r < N; ++r) {
@@ -179,8 +210,7 @@ void mix_columns(const AttendSplit& s, const AttendState& out, int row, int colu
         for (int w = 0; w < W; ++w) sums[r][w] = Terms::dot(sums[r][w], a, v[w]);
       }
       values += width;
-      next += width;
-      keys += width;
+      ahead += width * sizeof(Stored);
     }
   }
   PRONK_UNROLL
@@ -190,13 +220,14 @@ void mix_columns(const AttendSplit& s, const AttendState& out, int row, int colu
 }
 
 // All columns from `column` on, W lanes at a time and then fewer.
-template <int N, int W, class Terms>
-void mix_values(const AttendSplit& s, const AttendState& out, int row, int column, int num_keys) {
+template <int N, int W, class Terms, Ask kAsk>
+void mix_values(const AttendSplit& s, const Parts& parts, const AttendState& out, int row,
+                int column, int num_keys) {
   const int width = padded_head_dim(s.head_dim);
   for (; column + 16 * W <= width; column += 16 * W)
-    mix_columns<N, W, Terms>(s, out, row, column, num_keys);
+    mix_columns<N, W, Terms, kAsk>(s, parts, out, row, column, num_keys);
   if constexpr (W > 1)
-    if (column < width) mix_values<N, W / 2, Terms>(s, out, row, column, num_keys);
+    if (column < width) mix_values<N, W / 2, Terms, kAsk>(s, parts, out, row, column, num_keys);
 }
 
 // How many keys any of the rows sees.
@@ -207,29 +238,36 @@ PRONK_INLINE int keys_of_rows(const AttendSplit& s, int row, int num_rows) {
   return num_keys;
 }
 
-template <int N, class Terms>
+template <int N, class Terms, Ask kAsk>
 void attend_rows(const AttendSplit& s, const AttendState& out, int row) {
   static_assert(N <= kMaxQueryRows);
   const int num_keys = keys_of_rows(s, row, N);
-  score_rows<N, Terms>(s, row, num_keys);
-  for (int r = 0; r < N; ++r) weigh<Terms>(s, out, row + r, r, num_keys);
+  const Parts parts(s, Terms::kTogether, num_keys);
+  score_rows<N, Terms, kAsk>(s, parts, row, num_keys);
+  for (int r = 0; r < N; ++r) weigh<Terms, kAsk>(s, parts, out, row + r, r, num_keys);
   constexpr int kWidth = kAccumulators / N >= 4 ? 4 : kAccumulators / N >= 2 ? 2 : 1;
-  mix_values<N, kWidth, Terms>(s, out, row, 0, num_keys);
+  mix_values<N, kWidth, Terms, kAsk>(s, parts, out, row, 0, num_keys);
 }
 
 template <class Terms>
 struct FloatRows {
   static constexpr int kMost = kAccumulators / 2;
-  template <int N>
+  template <int N, Ask kAsk>
   static void attend(const AttendSplit& s, const AttendState& out, int row) {
-    attend_rows<N, Terms>(s, out, row);
+    attend_rows<N, Terms, kAsk>(s, out, row);
   }
 };
 
 // The rows from `row` on, N at a time and then fewer.
 template <int N, class Rows>
 void attend_from(const AttendSplit& s, const AttendState& out, int row) {
-  for (; row + N <= s.num_rows; row += N) Rows::template attend<N>(s, out, row);
+  for (; row + N <= s.num_rows; row += N)
+    if (row > 0)
+      Rows::template attend<N, Ask::kNot>(s, out, row);
+    else if (kPrefetch.attention_into_l2)
+      Rows::template attend<N, Ask::kIntoL2>(s, out, row);
+    else
+      Rows::template attend<N, Ask::kIntoL1>(s, out, row);
   if constexpr (N > 1)
     if (row < s.num_rows) attend_from<(N > 4 ? (N > 8 ? 8 : 4) : N - 1), Rows>(s, out, row);
 }

@@ -3,10 +3,10 @@ namespace pronk::kernels::PRONK_ISA {
 namespace {
 namespace lanes {
 
-void store_f32(const NewTokens& n, void* page) {
+void store_f32(const NewTokens& n, KvPage page) {
   const int width = padded_head_dim(n.head_dim);
-  float* keys = (float*)page + n.first_slot;
-  float* values = (float*)page + (int64_t)n.head_dim * kPageKeys + (int64_t)n.first_slot * width;
+  float* keys = (float*)page.keys + n.first_slot;
+  float* values = (float*)page.values + (int64_t)n.first_slot * width;
   for (int d = 0; d < n.head_dim; ++d)
     for (int t = 0; t < n.num_tokens; ++t) keys[d * kPageKeys + t] = n.keys[t * n.stride + d];
   for (int t = 0; t < n.num_tokens; ++t)
@@ -50,9 +50,9 @@ void store_values_bf16(const NewTokens& n, uint32_t* pairs) {
   }
 }
 
-void store_bf16(const NewTokens& n, void* page) {
-  store_keys_bf16(n, (uint32_t*)page);
-  store_values_bf16(n, (uint32_t*)page + (int64_t)n.head_dim / 2 * kPageKeys);
+void store_bf16(const NewTokens& n, KvPage page) {
+  store_keys_bf16(n, (uint32_t*)page.keys);
+  store_values_bf16(n, (uint32_t*)page.values);
 }
 
 void give_value(float* value, float factor, int head_dim, float* y) {

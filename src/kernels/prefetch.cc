@@ -21,10 +21,10 @@ bool is_zen3_or_4() {
 }
 
 // Zen 5 wants lines early and in the L1 cache, as do CPUs of which nothing is known.
-constexpr Prefetch kIntoL1{{6144, 0}, {6144, 0}, {8192, 0}, false, 2048};
+constexpr Prefetch kIntoL1{{6144, 0}, {6144, 0}, {8192, 0}, 8192, false, 2048};
 // Zen 4 can ask for few lines at once there, and fetches a panel better by itself as long as a
 // token or two are all that there is to do.
-constexpr Prefetch kIntoL2{{0, 0}, {0, 8192}, {0, 8192}, true, 0};
+constexpr Prefetch kIntoL2{{0, 0}, {0, 8192}, {0, 8192}, 32768, true, 0};
 
 }  // namespace
 

@@ -13,10 +13,8 @@ struct PanelPrefetch {
 
 struct Prefetch {
   PanelPrefetch two_tokens, four_tokens, more;  // at most; by tables with AVX-512
-  // Attention asks for a split's values during its scores, and for the next split's keys during its
-  // values, with any cache, and for the next page into L2. Otherwise an int8 cache alone does so,
-  // and the next page goes to L1.
-  bool pages_into_l2;
+  int64_t attention_bytes;                      // of keys or values, ahead of what attention reads
+  bool attention_into_l2;                       // otherwise into L1, past L2
   int64_t stream_bytes;  // ahead, in each of the streams by which memory's speed is measured
 };
 extern const Prefetch kPrefetch;

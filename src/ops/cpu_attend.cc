@@ -30,7 +30,7 @@ struct Attention {
   }
   int position(const AttendUnit& u, int token) const { return u.sequence->start + u.first + token; }
   int row(const AttendUnit& u, int token) const { return u.sequence->first_row + u.first + token; }
-  const void* page(const AttendUnit& u, int i) const {
+  kernels::KvPage page(const AttendUnit& u, int i) const {
     return kv.head(u.sequence->pages[static_cast<std::size_t>(i)], u.kv_head);
   }
   int num_rows(const AttendUnit& u) const { return u.num_tokens * group; }

@@ -30,7 +30,7 @@ struct AttendUnit {
 struct AttendBuffers {
   std::byte* q;                      // [rows] queries in the cache's numbers
   int* num_visible;                  // [rows]
-  const void **pages, **next_pages;  // [kSplitKeys / kPageKeys]
+  kernels::KvPage *pages, *next_pages;  // [kSplitKeys / kPageKeys]
   float* scores;                     // [kMaxQueryRows, kSplitKeys]
   float* weights;                    // the same, as the cache's numbers
   std::byte* values;                 // [kSplitKeys, padded_head_dim]

@@ -52,7 +52,7 @@ struct Pages {
   KvType type;
   int head_dim, num_keys;
   std::vector<float> keys, values;  // [num_keys, head_dim], as the cache rounds them
-  std::vector<std::vector<std::byte>> memory;
+  mutable std::vector<std::vector<std::byte>> memory;  // through a KvPage it may be written to
 
   Pages(const KernelTable& table, KvType t, int k, int n, int piece)
       : type(t),
@@ -71,12 +71,17 @@ struct Pages {
                                 .first_slot = begin % kPageKeys,
                                 .num_tokens = count,
                                 .head_dim = k},
-                               memory[static_cast<std::size_t>(begin / kPageKeys)].data());
+                               page(begin / kPageKeys));
     }
     if (t == KvType::kInt8) read_back();
     if (t == KvType::kBF16 || t == KvType::kBF16Wide)
       for (auto* v : {&keys, &values})
         for (float& x : *v) x = as_bf16(x);
+  }
+
+  KvPage page(int i) const {
+    std::byte* part = memory[static_cast<std::size_t>(i)].data();
+    return {part, part + kv_keys_bytes(type, head_dim)};
   }
 
  private:
@@ -89,12 +94,13 @@ struct Pages {
       const int slot = i % kPageKeys;
       const auto byte = [&](int at) { return std::to_integer<int>(page[at]); };
       float scales[2][kPageKeys];
-      std::memcpy(scales, page + kPageKeys * (key_dims + width), sizeof scales);
+      std::memcpy(scales, page + kPageKeys * key_dims, sizeof scales);
       std::vector<double> key, value;
       for (int d = 0; d < head_dim; ++d) {
         key.push_back(byte((d / 4 * kPageKeys + slot) * 4 + d % 4) - 128);
-        value.push_back(static_cast<std::int8_t>(
-            byte(kPageKeys * key_dims + (slot / 4 * width + d) * 4 + slot % 4)));
+        value.push_back(
+            static_cast<std::int8_t>(byte(static_cast<int>(kv_keys_bytes(type, head_dim)) +
+                                          (slot / 4 * width + d) * 4 + slot % 4)));
       }
       put_back(key, scales[0][slot], keys.data() + std::ptrdiff_t{i} * head_dim);
       put_back(value, scales[1][slot], values.data() + std::ptrdiff_t{i} * head_dim);
@@ -130,14 +136,14 @@ Attended attend(const KernelTable& table, const Pages& pages, const std::vector<
   for (int r = 0; r < rows; ++r)
     cache.take_query(q.data() + r * k, static_cast<float>(std::numbers::log2e), k,
                      queries.data() + r * query_bytes);
-  std::vector<const void*> pointers;
-  for (const auto& page : pages.memory) pointers.push_back(page.data());
+  std::vector<KvPage> places;
+  for (int i = 0; i < std::ssize(pages.memory); ++i) places.push_back(pages.page(i));
   const int width = padded_head_dim(k);
   std::vector<float> scores(kMaxQueryRows * kSplitKeys), weights(scores.size()),
       values(static_cast<std::size_t>(kSplitKeys * width) / sizeof(float)),
       value(static_cast<std::size_t>(rows * width)), y(static_cast<std::size_t>(k));
   Attended out{{}, std::vector<float>(visible.size()), std::vector<float>(visible.size())};
-  cache.attend({queries.data(), visible.data(), pointers.data(), pointers.data(), scores.data(),
+  cache.attend({queries.data(), visible.data(), places.data(), places.data(), scores.data(),
                 weights.data(), values.data(), rows, k},
                {value.data(), out.max.data(), out.sum.data()});
   for (int r = 0; r < rows; ++r) {
@@ -197,7 +203,7 @@ TEST(AttendKernels, AreSoftmaxOverTheVisibleKeys) {
         for (int r = 0; r < 31; ++r) visible.push_back(std::max(1, num_keys - 30 + r));
         const auto q = queries(type, 31, head_dim);
         const KernelTable& plain = *tested_tables().back();
-        const Pages pages(plain, type, head_dim, num_keys, 32);
+        Pages pages(plain, type, head_dim, num_keys, 32);
         std::vector<Exact> exact;
         for (int r = 0; r < 31; ++r)
           exact.emplace_back(pages, q.data() + std::ptrdiff_t{r} * head_dim,
@@ -227,7 +233,7 @@ TEST(AttendKernels, ARowDoesNotFeelItsNeighbours) {
   for (const KvType type : kTypes)
     for (const KernelTable* t : tested_tables())
       for (int head_dim : {48, 64, 96, 128}) {
-        const Pages pages(*t, type, head_dim, 300, 32);
+        Pages pages(*t, type, head_dim, 300, 32);
         const auto q = queries(type, static_cast<int>(visible.size()), head_dim);
         const Attended together = attend(*t, pages, q, visible);
         const auto row = [&](const std::vector<float>& v, std::size_t r) {
@@ -263,7 +269,7 @@ TEST(AttendKernels, TokensMayComeInAnyPieces) {
 TEST(AttendKernels, PagesAreReadyForPairs) {
   const int head_dim = 20, width = 32;
   for (const KernelTable* t : tested_tables()) {
-    const Pages pages(*t, KvType::kBF16, head_dim, 32, 32);
+    Pages pages(*t, KvType::kBF16, head_dim, 32, 32);
     std::vector<std::uint16_t> page(pages.memory[0].size() / 2);
     std::memcpy(page.data(), pages.memory[0].data(), pages.memory[0].size());
     const auto at = [&](int i) {
@@ -297,7 +303,7 @@ TEST(AttendKernels, NanReachesWhoSeesIt) {
                                       .first_slot = 5,
                                       .num_tokens = 1,
                                       .head_dim = head_dim},
-                                     pages.memory[1].data());
+                                     pages.page(1));
             for (int seen : {38, 36, 32})
               for (const float y :
                    attend(*t, pages, q, std::vector<int>(static_cast<std::size_t>(rows), seen))
