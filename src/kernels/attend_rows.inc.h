@@ -56,6 +56,7 @@ class Parts {
 
  private:
   const uint8_t* at(int i) const {
+    if (num_pages_ == 0) return (const uint8_t*)s_.q;  // nothing is read
     if (i < num_pages_) return (const uint8_t*)s_.pages[i].keys;
     i -= num_pages_;
     if (i < num_pages_) return (const uint8_t*)s_.pages[i].values;
