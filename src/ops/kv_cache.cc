@@ -23,7 +23,14 @@ Result<KvCache> KvCache::create(const KvShape& shape, int num_pages) {
 
 KvLayer KvCache::operator[](int layer) const {
   if (!memory_.data()) return {nullptr, shape_};
-  return {memory_.data(), shape_, layer, num_pages_, shape_.pages_per_strip()};
+  return {memory_.data(),
+          shape_,
+          layer * shape_.num_kv_heads,
+          num_pages_,
+          shape_.pages_per_strip(),
+          shape_.keys_bytes(),
+          shape_.values_bytes(),
+          shape_.page_bytes()};
 }
 
 void KvCache::copy_page(int from, int to) {

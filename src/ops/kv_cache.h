@@ -27,23 +27,25 @@ struct KvShape {
   std::int64_t values_bytes() const { return kernels::kv_values_bytes(type, head_dim); }
   std::int64_t head_bytes() const { return kernels::kv_head_bytes(type, head_dim); }
   std::int64_t page_bytes() const { return head_bytes() * num_kv_heads * num_layers; }
-  int pages_per_strip() const;
+  int pages_per_strip() const;  // a power of two
 };
 
 // One layer of all pages; a view.
 struct KvLayer {
   std::byte* data = nullptr;  // of the cache; null when only shapes are counted
   KvShape shape;
-  int layer = 0;
-  int num_pages = 0, pages_per_strip = 1;  // the last strip may be shorter
+  int first_head = 0;                                             // among those of all layers
+  int num_pages = 0, pages_per_strip = 1;                         // the last strip may be shorter
+  std::int64_t keys_bytes = 0, values_bytes = 0, page_bytes = 0;  // as the shape has them
 
+  // Called for every page that attention reads.
   kernels::KvPage head(int page, int kv_head) const {
-    const int place = page % pages_per_strip, first = page - place;
+    const int place = page & (pages_per_strip - 1), first = page - place;
     const int strip = std::min(pages_per_strip, num_pages - first);
-    std::byte* keys = data + first * shape.page_bytes() +
-                      (layer * shape.num_kv_heads + kv_head) * strip * shape.head_bytes();
-    std::byte* values = keys + strip * shape.keys_bytes();
-    return {keys + place * shape.keys_bytes(), values + place * shape.values_bytes()};
+    std::byte* keys =
+        data + first * page_bytes + (first_head + kv_head) * strip * (keys_bytes + values_bytes);
+    std::byte* values = keys + strip * keys_bytes;
+    return {keys + place * keys_bytes, values + place * values_bytes};
   }
 };
 
