@@ -15,7 +15,7 @@
 #pragma once
 #include <stdint.h>
 
-#include "kernels/prefetch.h"
+#include "kernels/tuning.h"
 
 namespace pronk::kernels {
 

@@ -26,7 +26,7 @@ PRONK_INLINE Lanes exp2_of(Lanes x) {
   return times_power(fma(p, f, all(1.0f)), n);
 }
 
-// How the lines that come next are asked for, as the CPU likes it (kPrefetch).
+// How the lines that come next are asked for, as the CPU likes it (kTuning).
 enum class Ask { kNot, kIntoL1, kIntoL2 };
 
 template <Ask kAsk>
@@ -43,7 +43,7 @@ class Parts {
       : s_(s),
         bytes_((int64_t)kPageKeys * padded_head_dim(s.head_dim) * 4 / together),
         num_pages_((num_keys + kPageKeys - 1) / kPageKeys),
-        ahead_((int)((kPrefetch.attention_bytes + bytes_ - 1) / bytes_)) {}
+        ahead_((int)((kTuning.attention_bytes + bytes_ - 1) / bytes_)) {}
 
   const uint8_t* ahead_of_keys(int page) const { return at(page + ahead_); }
   const uint8_t* ahead_of_values(int page) const { return at(num_pages_ + page + ahead_); }
@@ -265,7 +265,7 @@ void attend_from(const AttendSplit& s, const AttendState& out, int row) {
   for (; row + N <= s.num_rows; row += N)
     if (row > 0)
       Rows::template attend<N, Ask::kNot>(s, out, row);
-    else if (kPrefetch.attention_into_l2)
+    else if (kTuning.attention_into_l2)
       Rows::template attend<N, Ask::kIntoL2>(s, out, row);
     else
       Rows::template attend<N, Ask::kIntoL1>(s, out, row);

@@ -5,11 +5,11 @@ namespace {
 // How far ahead of the products a panel is asked for from memory, and how near its lines are to
 // come (__builtin_prefetch). The last panel of a matrix asks for what lies behind it, which costs
 // nothing where nothing is. With AVX-512 one tile reads a panel once, so its lines pass by the L2
-// cache, as the CPU likes it (kPrefetch); AMX has not been measured with that.
+// cache, as the CPU likes it (kTuning); AMX has not been measured with that.
 #if defined(__AVX512F__) && !defined(PRONK_AMX)
 constexpr int kPrefetchNear = 0;
 PRONK_INLINE PanelPrefetch prefetch_for(int tokens) {
-  return tokens <= 2 ? kPrefetch.two_tokens : tokens <= 4 ? kPrefetch.four_tokens : kPrefetch.more;
+  return tokens <= 2 ? kTuning.two_tokens : tokens <= 4 ? kTuning.four_tokens : kTuning.more;
 }
 #else
 constexpr int kPrefetchNear = 2;

@@ -87,7 +87,7 @@ constexpr auto probe_bf16 = probe_f32;  // BF16 weights are multiplied in fp32 h
 // streams, for one leaves some of what memory gives unused, each asked for as the CPU likes it.
 int32_t probe_read(const void* memory, int64_t bytes) {
   constexpr int kStreams = 4;
-  const int64_t ahead = kPrefetch.stream_bytes;
+  const int64_t ahead = kTuning.stream_bytes;
   const uint8_t* p = static_cast<const uint8_t*>(memory);
   const int64_t stream = bytes / kStreams;
   Line all[4] = {load_line(p), load_line(p), load_line(p), load_line(p)};

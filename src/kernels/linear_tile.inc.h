@@ -276,14 +276,11 @@ void multiply_many_tokens(const uint8_t* panel, int first_group, const Activatio
   save(high, low, first_group, all.num_rows, num_rows, y, y_stride);
 }
 
-// Pairs pay from nine tokens on.
-template <class F>
-constexpr int kFewTokensOf = kMultipliesPairs<F> ? 8 : kFewTokens;
-
-template <class F, int kTokens = kFewTokensOf<F>>
+template <class F, int kTokens = kFewTokens>
 void multiply_groups(const uint8_t* panel, int first_group, const Activations& x, int num_rows,
                      float* y, int64_t y_stride) {
-  if (x.num_rows == kTokens)
+  const bool better_as_pairs = kMultipliesPairs<F> && kTokens >= kTuning.pairs_from;
+  if (x.num_rows == kTokens && !better_as_pairs)
     return multiply_few_tokens<F, kTokens>(panel, first_group, x, num_rows, y, y_stride);
   if constexpr (kTokens > 1)
     return multiply_groups<F, kTokens - 1>(panel, first_group, x, num_rows, y, y_stride);
