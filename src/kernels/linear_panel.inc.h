@@ -9,7 +9,10 @@ namespace {
 #if defined(__AVX512F__) && !defined(PRONK_AMX)
 constexpr int kPrefetchNear = 0;
 PRONK_INLINE PanelPrefetch prefetch_for(int tokens) {
-  return tokens <= 2 ? kTuning.two_tokens : tokens <= 4 ? kTuning.four_tokens : kTuning.more;
+  return tokens == 1   ? kTuning.one_token
+         : tokens == 2 ? kTuning.two_tokens
+         : tokens <= 4 ? kTuning.four_tokens
+                       : kTuning.more;
 }
 #else
 constexpr int kPrefetchNear = 2;

@@ -21,8 +21,9 @@ bool is_zen3_or_4() {
 }
 
 // Zen 5 wants lines early and in the L1 cache, as do CPUs of which nothing is known.
-constexpr Tuning kZen5{.two_tokens = {6144, 0},
-                       .four_tokens = {6144, 0},
+constexpr Tuning kZen5{.one_token = {6144, 0},
+                       .two_tokens = {8192, 0},
+                       .four_tokens = {12288, 0},
                        .more = {8192, 0},
                        .attention_bytes = 8192,
                        .attention_into_l2 = false,
@@ -30,7 +31,8 @@ constexpr Tuning kZen5{.two_tokens = {6144, 0},
                        .stream_bytes = 2048};
 // Zen 4 can ask for few lines at once there, and fetches a panel better by itself as long as a
 // token or two are all that there is to do.
-constexpr Tuning kZen4{.two_tokens = {0, 0},
+constexpr Tuning kZen4{.one_token = {0, 0},
+                       .two_tokens = {0, 0},
                        .four_tokens = {0, 8192},
                        .more = {0, 8192},
                        .attention_bytes = 32768,

@@ -12,11 +12,11 @@ struct PanelPrefetch {
 };
 
 struct Tuning {
-  PanelPrefetch two_tokens, four_tokens, more;  // at most; by tables with AVX-512
-  int64_t attention_bytes;                      // of keys or values, ahead of what attention reads
-  bool attention_into_l2;                       // otherwise into L1, past L2
-  int pairs_from;        // tokens, from which on types that have pairs are multiplied so
-  int64_t stream_bytes;  // ahead, in each of the streams by which memory's speed is measured
+  PanelPrefetch one_token, two_tokens, four_tokens, more;  // at most; by tables with AVX-512
+  int64_t attention_bytes;  // of keys or values, ahead of what attention reads
+  bool attention_into_l2;   // otherwise into L1, past L2
+  int pairs_from;           // tokens, from which on types that have pairs are multiplied so
+  int64_t stream_bytes;     // ahead, in each of the streams by which memory's speed is measured
 };
 extern const Tuning kTuning;
 
