@@ -195,7 +195,7 @@ void mix_columns(const AttendSplit& s, const Parts& parts, const AttendState& ou
   for (int begin = 0; begin < num_keys; begin += kPageKeys) {
     const int page = begin / kPageKeys;
     const auto* values = (const Stored*)s.pages[page].values + column;
-    const uint8_t* ahead = parts.ahead_of_values(page) + column * sizeof(Stored);
+    const uint8_t* ahead = parts.ahead_of_values(page) + column * (int64_t)sizeof(Stored);
     const int left = num_keys - begin, count = left < kPageKeys ? left : kPageKeys;
     for (int i = 0; i * Terms::kTogether < count; ++i, ++weights) {
       typename Terms::Term v[W];
@@ -211,7 +211,7 @@ void mix_columns(const AttendSplit& s, const Parts& parts, const AttendState& ou
         for (int w = 0; w < W; ++w) sums[r][w] = Terms::dot(sums[r][w], a, v[w]);
       }
       values += width;
-      ahead += width * sizeof(Stored);
+      ahead += width * (int64_t)sizeof(Stored);
     }
   }
   PRONK_UNROLL

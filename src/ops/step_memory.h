@@ -28,12 +28,12 @@ struct AttendUnit {
 
 // What one thread needs to attend for the rows of one unit.
 struct AttendBuffers {
-  std::byte* q;                      // [rows] queries in the cache's numbers
-  int* num_visible;                  // [rows]
+  std::byte* q;                         // [rows] queries in the cache's numbers
+  int* num_visible;                     // [rows]
   kernels::KvPage *pages, *next_pages;  // [kSplitKeys / kPageKeys]
-  float* scores;                     // [kMaxQueryRows, kSplitKeys]
-  float* weights;                    // the same, as the cache's numbers
-  std::byte* values;                 // [kSplitKeys, padded_head_dim]
+  float* scores;                        // [kMaxQueryRows, kSplitKeys]
+  float* weights;                       // the same, as the cache's numbers
+  std::byte* values;                    // [kSplitKeys, padded_head_dim]
   kernels::AttendState part, state;
 };
 
