@@ -10,7 +10,6 @@
 //   holds
 #include <benchmark/benchmark.h>
 
-#include <bit>
 #include <ctime>
 #include <random>
 #include <string>
@@ -19,6 +18,7 @@
 #include "kernels/calibrate.h"
 #include "kernels/isa.h"
 #include "on_lines.h"
+#include "ops/kv_cache.h"
 
 namespace {
 
@@ -44,27 +44,19 @@ double bf16_peak() {
 
 // Queries and scratch of one kv head, and pages of `num_heads`, which all hold the same.
 struct Heads {
-  const CacheKernels& cache;
-  KvType type;
-  int rows, keys, num_heads;
-  std::int64_t head_bytes;
-  int pages_per_strip;
-  Values<std::byte> memory, q;
+  const CacheKernels& kernels;
+  int rows, keys;
+  KvCache cache;
+  Values<std::byte> q;
   std::vector<KvPage> pages;
   std::vector<int> visible;
   Values<float> scores, weights, values, state, part;
 
-  Heads(KvType cache_type, int num_rows, int num_keys, int heads)
-      : cache(table().attend.cache[static_cast<std::size_t>(cache_type)]),
-        type(cache_type),
+  Heads(KvType type, int num_rows, int num_keys, int num_heads)
+      : kernels(table().attend.cache[static_cast<std::size_t>(type)]),
         rows(num_rows),
         keys(num_keys),
-        num_heads(heads),
-        head_bytes(kv_head_bytes(type, kHeadDim)),
-        pages_per_strip(static_cast<int>(
-            std::bit_floor((std::uint64_t{32} << 10) /
-                           static_cast<std::uint64_t>(kv_values_bytes(type, kHeadDim))))),
-        memory(static_cast<std::size_t>(head_bytes * heads * num_keys / kPageKeys)),
+        cache(*KvCache::create({1, num_heads, kHeadDim, type}, num_keys / kPageKeys)),
         q(static_cast<std::size_t>(kv_query_bytes(type, kHeadDim) * num_rows)),
         visible(static_cast<std::size_t>(num_rows), kSplitKeys),
         scores(kMaxQueryRows * kSplitKeys),
@@ -74,14 +66,14 @@ struct Heads {
         part(state.size()) {
     const auto tokens = normal_values(kPageKeys * kHeadDim, 1);
     pages.resize(static_cast<std::size_t>(num_keys / kPageKeys));
-    for (int head = 0; head < heads; ++head)
-      for (int page = 0; page < std::ssize(pages); ++page)
-        cache.store({tokens.data(), tokens.data(), kHeadDim, 0, kPageKeys, kHeadDim},
-                    place(page, head));
+    for (int head = 0; head < num_heads; ++head)
+      for (int page = 0; page < cache.num_pages(); ++page)
+        kernels.store({tokens.data(), tokens.data(), kHeadDim, 0, kPageKeys, kHeadDim},
+                      cache[0].head(page, head));
     const auto queries = normal_values(num_rows * kHeadDim, 2);
     for (int r = 0; r < num_rows; ++r)
-      cache.take_query(queries.data() + r * kHeadDim, 0.2f, kHeadDim,
-                       q.data() + r * kv_query_bytes(type, kHeadDim));
+      kernels.take_query(queries.data() + r * kHeadDim, 0.2f, kHeadDim,
+                         q.data() + r * kv_query_bytes(type, kHeadDim));
   }
 
   AttendState rows_of(Values<float>& memory_of) const {
@@ -89,25 +81,16 @@ struct Heads {
     return {value, value + rows * kHeadDim, value + rows * (kHeadDim + 1)};
   }
 
-  KvPage place(int page, int head) {
-    const int strip = page / pages_per_strip, i = page % pages_per_strip;
-    std::byte* of_head =
-        memory.data() + (std::int64_t{strip} * num_heads + head) * pages_per_strip * head_bytes;
-    return {of_head + i * kv_keys_bytes(type, kHeadDim),
-            of_head + pages_per_strip * kv_keys_bytes(type, kHeadDim) +
-                i * kv_values_bytes(type, kHeadDim)};
-  }
-
   void attend(int head) {
-    for (int page = 0; page < std::ssize(pages); ++page)
-      pages[static_cast<std::size_t>(page)] = place(page, head);
+    for (int page = 0; page < cache.num_pages(); ++page)
+      pages[static_cast<std::size_t>(page)] = cache[0].head(page, head);
     for (int begin = 0; begin < keys; begin += kSplitKeys) {
       const int next = begin + kSplitKeys < keys ? begin + kSplitKeys : begin;
       const AttendState out = rows_of(begin == 0 ? state : part);
-      cache.attend({q.data(), visible.data(), pages.data() + begin / kPageKeys,
-                    pages.data() + next / kPageKeys, scores.data(), weights.data(), values.data(),
-                    rows, kHeadDim},
-                   out);
+      kernels.attend({q.data(), visible.data(), pages.data() + begin / kPageKeys,
+                      pages.data() + next / kPageKeys, scores.data(), weights.data(), values.data(),
+                      rows, kHeadDim},
+                     out);
       if (begin > 0) table().attend.fold(rows_of(state), out, rows, kHeadDim);
     }
   }
@@ -125,7 +108,7 @@ void attend(benchmark::State& state, KvType type, int rows, int keys, int num_he
   const double ops_per_s = 4.0 * kHeadDim * rows * keys * num_heads * passes_per_s;
   state.counters["GOPS"] = ops_per_s * 1e-9;
   state.counters["%peak"] = ops_per_s / bf16_peak() * 100;
-  state.counters["GB/s"] = static_cast<double>(heads.memory.size()) * passes_per_s * 1e-9;
+  state.counters["GB/s"] = static_cast<double>(heads.cache.size_bytes()) * passes_per_s * 1e-9;
 }
 
 void add(const std::string& kind, const std::string& cache, KvType type, int rows, int keys,

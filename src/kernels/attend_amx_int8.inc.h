@@ -116,9 +116,8 @@ void attend_int8_tile_rows(const AttendSplit& s, const AttendState& out, int row
   t.load_shapes();
   if (t.num_keys > 0) score_int8_tiles(t);
   float worth[kTileRows];
-  const Parts parts(s, kGroup, num_keys);
   for (int r = 0; r < num_rows; ++r)
-    worth[r] = weigh_int8<Ask::kNot>(s, parts, out, row + r, r, t.num_keys);
+    worth[r] = weigh_int8(s, out, row + r, r, t.num_keys, [](int) {});
   for (int column = 0; column < s.head_dim; column += 32) mix_int8_tiles(t, out, column, worth);
 }
 

@@ -144,11 +144,10 @@ void score_rows_int8(const AttendSplit& s, const Parts& parts, int row, int num_
 
 // Row `row` of a split, its scores those of row r of the scratch: weights times the scales of their
 // values, as whole numbers 256 high + low in two planes [kSplitKeys] of bytes. Returns what 1 is
-// worth, NaN if a value is not finite.
-template <Ask kAsk>
-float weigh_int8(const AttendSplit& s, const Parts& parts, const AttendState& out, int row, int r,
-                 int num_keys) {
-  const WeighingAsks<kAsk> ask_ahead(parts, row);
+// worth, NaN if a value is not finite. Meanwhile ask_ahead(key) for every 16 keys.
+template <class AskAhead>
+float weigh_int8(const AttendSplit& s, const AttendState& out, int row, int r, int num_keys,
+                 AskAhead ask_ahead) {
   float* products = s.scores + r * kSplitKeys;
   auto* planes = (uint8_t*)s.weights + r * 2 * kSplitKeys;
   const auto* q = (const uint8_t*)s.q + row * kv_query_bytes(KvType::kInt8, s.head_dim);
@@ -248,7 +247,8 @@ struct Int8Rows {
     const Parts parts(s, kGroup, num_keys);
     score_rows_int8<N, kAsk>(s, parts, row, num_keys);
     float worth[N];
-    for (int r = 0; r < N; ++r) worth[r] = weigh_int8<kAsk>(s, parts, out, row + r, r, num_keys);
+    for (int r = 0; r < N; ++r)
+      worth[r] = weigh_int8(s, out, row + r, r, num_keys, WeighingAsks<kAsk>(parts, row + r));
     constexpr int kWidth = kMost / N >= 4 ? 4 : kMost / N >= 2 ? 2 : 1;
     mix_values_int8<N, 2 * kWidth, kAsk>(s, parts, out, row, 0, num_keys, worth);
   }

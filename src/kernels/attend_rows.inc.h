@@ -70,7 +70,7 @@ class Parts {
 };
 
 // What a row asks for while its weights are computed, which takes about as long as memory takes for
-// two pieces: a line of each for 16 keys. Of many rows the first few do.
+// two pieces: a line of each for 16 keys. Rows beyond the first few ask for the same again.
 template <Ask kAsk>
 class WeighingAsks {
  public:
@@ -98,7 +98,8 @@ void score_rows(const AttendSplit& s, const Parts& parts, int row, int num_keys)
     Lanes sums[N][2];
     PRONK_UNROLL
     for (int r = 0; r < N; ++r) sums[r][0] = sums[r][1] = all(0);
-    for (int d = 0; d < num_terms; ++d, keys += kPageKeys, ahead += 128) {
+    for (int d = 0; d < num_terms;
+         ++d, keys += kPageKeys, ahead += kPageKeys * (int64_t)sizeof *keys) {
       const auto k0 = Terms::load(keys), k1 = Terms::load(keys + 16);
       ask<kAsk>(ahead);
       ask<kAsk>(ahead + 64);
@@ -162,10 +163,10 @@ PRONK_INLINE float weigh_row(const float* scores, float factor, float top, int n
 }
 
 // Row `row` of a split, its scores those of row r of the scratch: weights in the numbers of Terms.
-template <class Terms, Ask kAsk>
-void weigh(const AttendSplit& s, const Parts& parts, const AttendState& out, int row, int r,
-           int num_keys) {
-  const WeighingAsks<kAsk> ask_ahead(parts, row);
+// Meanwhile ask_ahead(key) for every 16 keys.
+template <class Terms, class AskAhead>
+void weigh(const AttendSplit& s, const AttendState& out, int row, int r, int num_keys,
+           AskAhead ask_ahead) {
   auto* weights = (typename Terms::Factor*)s.weights + r * (kSplitKeys / Terms::kTogether);
   const float* scores = s.scores + r * kSplitKeys;
   const int num_visible = s.num_visible[row];
@@ -245,7 +246,8 @@ void attend_rows(const AttendSplit& s, const AttendState& out, int row) {
   const int num_keys = keys_of_rows(s, row, N);
   const Parts parts(s, Terms::kTogether, num_keys);
   score_rows<N, Terms, kAsk>(s, parts, row, num_keys);
-  for (int r = 0; r < N; ++r) weigh<Terms, kAsk>(s, parts, out, row + r, r, num_keys);
+  for (int r = 0; r < N; ++r)
+    weigh<Terms>(s, out, row + r, r, num_keys, WeighingAsks<kAsk>(parts, row + r));
   constexpr int kWidth = kAccumulators / N >= 4 ? 4 : kAccumulators / N >= 2 ? 2 : 1;
   mix_values<N, kWidth, Terms, kAsk>(s, parts, out, row, 0, num_keys);
 }
