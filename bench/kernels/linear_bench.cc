@@ -2,13 +2,16 @@
 // measured peak, or bytes of weights a second and percent of its measured read bandwidth.
 //
 //   kernels_bench --benchmark_filter='tile/.*Q4_0'
-//   tile/TYPE/STANDING_OUT   96 tokens x [128 rows, 4096 columns]; percent of blocks that stand
-//   out, the same ones of every token scattered/TYPE/STANDING_OUT   the same, of each token others
-//   prompt/TYPE              256 tokens of a prompt x [512 rows, 4096 columns], where a table has
-//   kernels for that
-//   near/TYPE/TOKENS         two panels in the L2 cache, few tokens: what is left without memory
-//   stream/TYPE/TOKENS       weights far larger than the caches, few tokens: the decoding of a
-//   batch
+//   tile/TYPE/STANDING_OUT       96 tokens x [128 rows, 4096 columns]; percent of blocks that stand
+//                                out, the same ones of every token
+//   scattered/TYPE/STANDING_OUT  the same, of each token others
+//   prompt/TYPE                  256 tokens of a prompt x [512 rows, 4096 columns], where a table
+//                                has kernels for that
+//   near/TYPE/TOKENS             two panels in the L2 cache, few tokens: what is left without
+//   memory stream/TYPE/TOKENS           weights far larger than the caches, few tokens: the
+//   decoding of a
+//                                batch
+//   quantize/RULE/TOKENS         rows of 4096 columns in the caches
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
@@ -160,11 +163,12 @@ void sweep(benchmark::State& state, DType type, int num_panels, int tokens, int 
   state.counters["%read"] = bytes_per_s / peaks().read_bytes_per_s * 100;
 }
 
-void quantize_rows(benchmark::State& state, SecondPlane rule) {
-  const Input in = input(DType::kQ4_0, 64, 6);
+void quantize_rows(benchmark::State& state, SecondPlane rule, int tokens) {
+  const Input in = input(DType::kQ4_0, tokens, 6);
   for (auto _ : state) quantize(in, rule);
   state.counters["values/s"] = benchmark::Counter(
-      64.0 * kColumns * static_cast<double>(state.iterations()), benchmark::Counter::kIsRate);
+      static_cast<double>(tokens) * kColumns * static_cast<double>(state.iterations()),
+      benchmark::Counter::kIsRate);
 }
 
 void pack(benchmark::State& state, DType type) {
@@ -201,8 +205,13 @@ int register_all() {
       benchmark::RegisterBenchmark(("prompt/" + name).c_str(), prompt, type, 16, 256);
     benchmark::RegisterBenchmark(("pack/" + name).c_str(), pack, type);
   }
-  benchmark::RegisterBenchmark("quantize/fast", quantize_rows, SecondPlane::kFast);
-  benchmark::RegisterBenchmark("quantize/high", quantize_rows, SecondPlane::kHigh);
+  for (const int tokens : {1, 4, 8, 64}) {
+    const std::string n = std::to_string(tokens);
+    benchmark::RegisterBenchmark(("quantize/fast/" + n).c_str(), quantize_rows, SecondPlane::kFast,
+                                 tokens);
+    benchmark::RegisterBenchmark(("quantize/high/" + n).c_str(), quantize_rows, SecondPlane::kHigh,
+                                 tokens);
+  }
   return 0;
 }
 

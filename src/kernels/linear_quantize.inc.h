@@ -1,6 +1,6 @@
 // Rows of activations as integers or bf16. The operations, and so the bits, are the same for all
-// sets: plain loops, and for AVX-512 the same with 16 blocks of a row, then all tokens of a block,
-// in a register's lanes.
+// sets: plain loops, and for AVX-512 the same with 16 blocks of a row, then 16 blocks of any, in a
+// register's lanes.
 namespace pronk::kernels::PRONK_ISA {
 namespace {
 
@@ -26,7 +26,7 @@ constexpr int kSums = 16;                  // of a row's squares: block b adds t
 struct Range {
   int max, units;
   float float_max, float_units, low_unit;
-  double thresholds[kTileTokens] = {};
+  double thresholds[2 * kTileTokens] = {};  // by token; then again from the first on
 
   PRONK_INLINE explicit Range(int m)
       : max(m),
@@ -203,68 +203,71 @@ PRONK_INLINE Ints pair_starts(const int8_t* values, int num_tokens, int half_ran
   return subtract(zero_ints(), _mm512_permutexvar_epi32(order, sums));
 }
 
-// Which tokens of block b stand out.
-PRONK_INLINE unsigned tokens_that_stand_out(Floats scales, SecondPlane rule, const Range& range) {
+// Which places of those with these scales, the first of token t, stand out.
+PRONK_INLINE unsigned places_that_stand_out(Floats scales, SecondPlane rule, const Range& range,
+                                            int t) {
   const __mmask16 positive = _mm512_cmp_ps_mask(scales, zero_floats(), _CMP_GT_OQ);
   if (rule == SecondPlane::kHigh) return positive;
   unsigned above = 0;
   for (int half = 0; half < 2; ++half) {
     const __m512d s = _mm512_cvtps_pd(half == 0 ? _mm512_castps512_ps256(scales)
                                                 : _mm512_extractf32x8_ps(scales, 1));
-    const __m512d threshold = _mm512_loadu_pd(range.thresholds + 8 * half);
+    const __m512d threshold = _mm512_loadu_pd(range.thresholds + t + 8 * half);
     above |= static_cast<unsigned>(_mm512_cmp_pd_mask(_mm512_mul_pd(s, s), threshold, _CMP_GT_OQ))
              << 8 * half;
   }
   return above & positive;
 }
 
-// What follows from a block's scales and first plane, for all tokens; returns where its second
-// planes, which stand from `low` on, end.
-PRONK_INLINE LowBlock* finish_block(const float* x, int64_t b, SecondPlane rule, const Range& range,
-                                    const Activations& out, LowBlock* low) {
-  const int n = out.num_rows;
-  const int64_t at = b * n, stride = out.num_blocks() * int64_t{n};
-  const Floats scales = load_first(out.scales + at, n);
-  const unsigned standing_out = tokens_that_stand_out(scales, rule, range);
+// What follows from the scales and first planes of `count` places from `at` on; returns which of
+// them stand out, whose second planes go to `low`. Place b · n + t is block b of token t, as they
+// lie in all arrays, so that a register's lanes are as full of one token's blocks as of a block's
+// tokens.
+PRONK_INLINE unsigned finish_places(const float* x, int64_t at, int count, SecondPlane rule,
+                                    const Range& range, const Activations& out, LowBlock* low) {
+  const int64_t n = out.num_rows, num_places = out.num_blocks() * n;
+  const Floats scales = load_first(out.scales + at, count);
+  const unsigned standing_out =
+      places_that_stand_out(scales, rule, range, static_cast<int>(at % n));
   const auto stands_out = static_cast<__mmask16>(standing_out);
-  const auto save = [](void* to, int64_t place, Ints values, int count) {
-    store(static_cast<float*>(to) + place, as_floats(values), count);
+  const auto save = [](void* to, int64_t place, Ints values, int num) {
+    store(static_cast<float*>(to) + place, as_floats(values), num);
   };
-  // The sums of `count` tokens' values, as integers; returns those of the halves.
-  const auto save_sums = [&](const int8_t* values, int count, int32_t* negated, int32_t* pairs,
+  // The sums of `num` places' values, as integers; returns those of the halves.
+  const auto save_sums = [&](const int8_t* values, int num, int32_t* negated, int32_t* pairs,
                              int64_t apart) {
-    const HalfSums sums = half_sums(values, count);
+    const HalfSums sums = half_sums(values, num);
     const Ints all = add(sums.of[0], sums.of[1]);
-    save(negated, 0, subtract(zero_ints(), sums.of[0]), count);
-    save(negated, apart, subtract(zero_ints(), sums.of[1]), count);
-    save(negated, 2 * apart, subtract(zero_ints(), all), count);
+    save(negated, 0, subtract(zero_ints(), sums.of[0]), num);
+    save(negated, apart, subtract(zero_ints(), sums.of[1]), num);
+    save(negated, 2 * apart, subtract(zero_ints(), all), num);
     if constexpr (kPairedWords > 0) {
       const int half_range = 128 - range.max;
-      const Ints centred = pair_starts(values, count, half_range);
-      save(pairs, 0, add(centred, multiply(all, half_range)), count);
-      save(pairs, apart, centred, count);
+      const Ints centred = pair_starts(values, num, half_range);
+      save(pairs, 0, add(centred, multiply(all, half_range)), num);
+      save(pairs, apart, centred, num);
     }
     return sums;
   };
-  HalfSums sums =
-      save_sums(out.high + at * kBlock, n, out.negated_high + at, out.pairs_high + at, stride);
+  HalfSums sums = save_sums(out.high + at * kBlock, count, out.negated_high + at,
+                            out.pairs_high + at, num_places);
   Floats unit = scales;
   if (standing_out != 0) {
     alignas(64) int8_t values[kTileTokens][kBlock];  // of those that stand out
-    int count = 0;
-    for (unsigned left = standing_out; left != 0; left &= left - 1, ++count) {
-      const int t = __builtin_ctz(left);
-      const float scale = out.scales[at + t];
-      const __m256i of_token = quantize_low(x + t * int64_t{out.columns} + b * kBlock,
-                                            out.high + (at + t) * kBlock, scale, range);
-      _mm256_store_si256(reinterpret_cast<__m256i*>(values[count]), of_token);
-      _mm256_store_si256(reinterpret_cast<__m256i*>(low[count].values), of_token);
-      low[count].scale = scale * range.low_unit;
-      low[count].row = out.first_row + t;
+    int num = 0;
+    for (unsigned left = standing_out; left != 0; left &= left - 1, ++num) {
+      const int64_t place = at + __builtin_ctz(left), b = place / n, t = place % n;
+      const float scale = out.scales[place];
+      const __m256i of_place =
+          quantize_low(x + t * out.columns + b * kBlock, out.high + place * kBlock, scale, range);
+      _mm256_store_si256(reinterpret_cast<__m256i*>(values[num]), of_place);
+      _mm256_store_si256(reinterpret_cast<__m256i*>(low[num].values), of_place);
+      low[num].scale = scale * range.low_unit;
+      low[num].row = out.first_row + static_cast<int32_t>(t);
     }
     int32_t negated[kBlockSums][kTileTokens], pairs[kPairStarts][kTileTokens];
-    const HalfSums rest = save_sums(values[0], count, negated[0], pairs[0], kTileTokens);
-    for (int i = 0; i < count; ++i, ++low) {
+    const HalfSums rest = save_sums(values[0], num, negated[0], pairs[0], kTileTokens);
+    for (int i = 0; i < num; ++i, ++low) {
       for (int h = 0; h < kBlockSums; ++h) low->negated_sums[h] = negated[h][i];
       if constexpr (kPairedWords > 0)
         for (int h = 0; h < kPairStarts; ++h) low->pair_starts[h] = pairs[h][i];
@@ -275,10 +278,28 @@ PRONK_INLINE LowBlock* finish_block(const float* x, int64_t b, SecondPlane rule,
     unit = _mm512_mask_div_ps(scales, stands_out, scales, broadcast(range.float_units));
   }
   float* scaled_sums = out.scaled_sums + at;
-  save(scaled_sums, 0, as_ints(multiply(unit, to_floats(sums.of[0]))), n);
-  save(scaled_sums, stride, as_ints(multiply(unit, to_floats(sums.of[1]))), n);
-  save(scaled_sums, 2 * stride, as_ints(multiply(unit, to_floats(add(sums.of[0], sums.of[1])))), n);
-  return low;
+  save(scaled_sums, 0, as_ints(multiply(unit, to_floats(sums.of[0]))), count);
+  save(scaled_sums, num_places, as_ints(multiply(unit, to_floats(sums.of[1]))), count);
+  save(scaled_sums, 2 * num_places, as_ints(multiply(unit, to_floats(add(sums.of[0], sums.of[1])))),
+       count);
+  return standing_out;
+}
+
+// What follows from the scales and first planes of a tile.
+PRONK_INLINE void finish_tile(const float* x, SecondPlane rule, Range& range,
+                              const Activations& out) {
+  const int64_t n = out.num_rows, num_places = out.num_blocks() * n;
+  constexpr int kLanes = 16;
+  for (int64_t t = n; t < n + kLanes - 1; ++t) range.thresholds[t] = range.thresholds[t - n];
+  int32_t num_low = 0;
+  int32_t* end = out.low_ends;
+  for (int64_t at = 0; at < num_places; at += kLanes) {
+    const int count = num_places - at < kLanes ? static_cast<int>(num_places - at) : kLanes;
+    const unsigned standing_out = finish_places(x, at, count, rule, range, out, out.low + num_low);
+    for (int64_t last = n - 1 - at % n; last < count; last += n)  // of a block
+      *end++ = num_low + __builtin_popcount(standing_out & ((2u << last) - 1));
+    num_low += __builtin_popcount(standing_out);
+  }
 }
 
 #else
@@ -336,33 +357,35 @@ PRONK_INLINE void sum_block(const int8_t* values, int32_t (&negated)[kBlockSums]
   negated[2] = negated[0] + negated[1];
 }
 
-// What follows from a block's scales and first plane, for all tokens; returns where its second
-// planes, which stand from `low` on, end.
-PRONK_INLINE LowBlock* finish_block(const float* x, int64_t b, SecondPlane rule, const Range& range,
-                                    const Activations& out, LowBlock* low) {
+// What follows from the scales and first planes of a tile.
+PRONK_INLINE void finish_tile(const float* x, SecondPlane rule, const Range& range,
+                              const Activations& out) {
   const int64_t stride = out.num_blocks() * int64_t{out.num_rows};
-  for (int t = 0; t < out.num_rows; ++t) {
-    const int64_t at = b * out.num_rows + t;
-    const float scale = out.scales[at];
-    const int8_t* high = out.high + at * kBlock;
-    int32_t sums[kBlockSums];
-    sum_block(high, sums);
-    for (int h = 0; h < kBlockSums; ++h) out.negated_high[at + h * stride] = sums[h];
-    float unit = scale;
-    if (scale > 0 &&
-        (rule == SecondPlane::kHigh || static_cast<double>(scale) * scale > range.thresholds[t])) {
-      quantize_low(x + t * int64_t{out.columns} + b * kBlock, high, scale, range, low->values);
-      sum_block(low->values, low->negated_sums);
-      for (int h = 0; h < kBlockSums; ++h) sums[h] = range.units * sums[h] + low->negated_sums[h];
-      unit = scale / range.float_units;
-      low->scale = scale * range.low_unit;
-      low->row = out.first_row + t;
-      ++low;
+  LowBlock* low = out.low;
+  for (int b = 0; b < out.num_blocks(); ++b) {
+    for (int t = 0; t < out.num_rows; ++t) {
+      const int64_t at = int64_t{b} * out.num_rows + t;
+      const float scale = out.scales[at];
+      const int8_t* high = out.high + at * kBlock;
+      int32_t sums[kBlockSums];
+      sum_block(high, sums);
+      for (int h = 0; h < kBlockSums; ++h) out.negated_high[at + h * stride] = sums[h];
+      float unit = scale;
+      if (scale > 0 && (rule == SecondPlane::kHigh ||
+                        static_cast<double>(scale) * scale > range.thresholds[t])) {
+        quantize_low(x + t * int64_t{out.columns} + b * kBlock, high, scale, range, low->values);
+        sum_block(low->values, low->negated_sums);
+        for (int h = 0; h < kBlockSums; ++h) sums[h] = range.units * sums[h] + low->negated_sums[h];
+        unit = scale / range.float_units;
+        low->scale = scale * range.low_unit;
+        low->row = out.first_row + t;
+        ++low;
+      }
+      for (int h = 0; h < kBlockSums; ++h)
+        out.scaled_sums[at + h * stride] = unit * static_cast<float>(-sums[h]);
     }
-    for (int h = 0; h < kBlockSums; ++h)
-      out.scaled_sums[at + h * stride] = unit * static_cast<float>(-sums[h]);
+    out.low_ends[b] = static_cast<int32_t>(low - out.low);
   }
-  return low;
 }
 
 #endif
@@ -372,11 +395,7 @@ void quantize_tile(const float* x, SecondPlane rule, const Activations& out) {
   Range range(out.max);
   for (int t = 0; t < out.num_rows; ++t)
     quantize_high(x + static_cast<int64_t>(t) * out.columns, out, t, range);
-  LowBlock* low = out.low;
-  for (int b = 0; b < out.num_blocks(); ++b) {
-    low = finish_block(x, b, rule, range, out, low);
-    out.low_ends[b] = static_cast<int32_t>(low - out.low);
-  }
+  finish_tile(x, rule, range, out);
 }
 
 PRONK_INLINE uint16_t rounded_to_bf16(float x) {
