@@ -44,8 +44,7 @@ class Sequences {
           n};
       if (costs_) costs_->prefill.push_back(runner_.cost(batch));
       const std::span<float> logits = PRONK_TRY(runner_.step(batch));
-      PRONK_TRY(runner_.check(batch, logits));
-      if (whole) next_[static_cast<std::size_t>(s)] = likeliest(logits);
+      if (whole) next_[static_cast<std::size_t>(s)] = PRONK_TRY(likeliest(batch, logits));
     }
     return Ok{};
   }
@@ -62,9 +61,9 @@ class Sequences {
     const Batch batch{next_, positions, sequences, rows};
     if (costs_) costs_->decode.push_back(runner_.cost(batch));
     const std::span<float> logits = PRONK_TRY(runner_.step(batch));
-    PRONK_TRY(runner_.check(batch, logits));
     const auto v = static_cast<std::size_t>(vocab_size_);
-    for (std::size_t s = 0; s < next_.size(); ++s) next_[s] = likeliest(logits.subspan(s * v, v));
+    for (std::size_t s = 0; s < next_.size(); ++s)
+      next_[s] = PRONK_TRY(likeliest(batch, logits.subspan(s * v, v)));
     return Ok{};
   }
 
@@ -73,9 +72,12 @@ class Sequences {
     const auto n = static_cast<std::size_t>(setup_.pages_each());
     return std::span(pages_).subspan(static_cast<std::size_t>(s) * n, n);
   }
-  static TokenId likeliest(std::span<const float> row) {
-    return static_cast<TokenId>(
-        kernels::table().vector.argmax(row.data(), static_cast<std::int64_t>(row.size())));
+  // Of a row of logits of the batch, the last one computed.
+  Result<TokenId> likeliest(const Batch& batch, std::span<const float> row) {
+    const std::int64_t token =
+        kernels::table().vector.argmax(row.data(), static_cast<std::int64_t>(row.size()));
+    if (token < 0) PRONK_TRY(runner_.check(batch, row));  // says where the NaN comes from
+    return static_cast<TokenId>(token);
   }
 
   Runner& runner_;
