@@ -82,6 +82,7 @@ struct Activations {
     const int first = i * kTileTokens, left = num_rows - first;
     const int64_t block = static_cast<int64_t>(first) * num_blocks();
     Activations out = *this;
+    if (first == 0 && left <= count * kTileTokens) return out;
     out.first_row += first;
     out.num_rows = left < count * kTileTokens ? left : count * kTileTokens;
     if (high) out.high += block * kActivationBlock;

@@ -60,23 +60,18 @@ int tiles_per_pass(const kernels::Activations& x) {
   return rounded_up(x.num_tiles(), static_cast<int>((bytes + kPassBytes - 1) / kPassBytes));
 }
 
-// Packed panels [first, end), which stand at `panels`, times the rows of x; y[t · y_stride] is the
-// first panel's first output for row t.
-void multiply_panels(const LinearKernels& k, const Linear& w, int first, int end,
-                     const std::byte* panels, const kernels::Activations& x, float* y,
-                     std::int64_t y_stride) {
+// Packed panels times the rows of x; y[t · y_stride] is the first panel's first output for row t.
+void multiply_panels(const LinearKernels& k, DType type, const kernels::Panels& panels,
+                     const kernels::Activations& x, float* y, std::int64_t y_stride) {
   if (x.num_rows == 0) return;
-  const auto type = static_cast<std::size_t>(*w.packed_type);
-  const int num_rows = std::min(end * kPanelRows, w.rows) - first * kPanelRows;
-  if (at_once(k, *w.packed_type, x))
-    return k.multiply_bf16[type]({panels, w.panel_bytes(), num_rows}, x, y, y_stride);
+  const auto i = static_cast<std::size_t>(type);
+  if (at_once(k, type, x)) return k.multiply_bf16[i](panels, x, y, y_stride);
   const int tiles = tiles_per_pass(x);
-  for (int t = 0; t < x.num_tiles(); t += tiles)
-    for (int p = 0; p < end - first; ++p)
-      k.multiply_panel[type](panels + p * w.panel_bytes(), x.tiles(t, tiles),
-                             std::min(kPanelRows, num_rows - p * kPanelRows),
-                             y + std::int64_t{t} * kernels::kTileTokens * y_stride + p * kPanelRows,
-                             y_stride);
+  for (int t = 0; t < x.num_tiles(); t += tiles, y += tiles * kernels::kTileTokens * y_stride) {
+    const kernels::Activations pass = x.tiles(t, tiles);
+    for (int p = 0; p < panels.count(); ++p)
+      k.multiply_panel[i](panels.panel(p), pass, panels.rows_of(p), y + p * kPanelRows, y_stride);
+  }
 }
 
 // The exact values of a panel that is not packed, packed.
@@ -102,6 +97,7 @@ Product::Product(const LinearKernels& k, const Linear& w, const StepMemory::Prep
       buffers_(buffers),
       blocks_of_(x.prompts),
       rest_(x.others),
+      panel_bytes_(w.panel_bytes()),
       run_panels_(panels_per_run(k, w, x, num_threads, num_together)),
       num_runs_(rounded_up(static_cast<int>(w.num_panels()), run_panels_)),
       use_(w.source ? w.source->begin_use() : PanelSource::Use::kPacked) {
@@ -141,10 +137,10 @@ std::int64_t Product::most_outputs() const {
 
 void Product::multiply(const Portion& s, int thread, float* y, std::int64_t y_stride) const {
   if (w_.packed_type) {
-    const std::byte* p = panels(s, thread);
+    const kernels::Panels p{panels(s, thread), panel_bytes_, s.num_columns};
     const kernels::Activations x = of_block(s.block);
-    multiply_panels(kernels_, w_, s.first, s.end, p, x, y, y_stride);
-    multiply_panels(kernels_, w_, s.first, s.end, p, rest_of(s.block), y + x.num_rows * y_stride,
+    multiply_panels(kernels_, *w_.packed_type, p, x, y, y_stride);
+    multiply_panels(kernels_, *w_.packed_type, p, rest_of(s.block), y + x.num_rows * y_stride,
                     y_stride);
     return;
   }
@@ -155,7 +151,7 @@ void Product::multiply(const Portion& s, int thread, float* y, std::int64_t y_st
 }
 
 const std::byte* Product::panels(const Portion& s, int thread) const {
-  if (!w_.source) return w_.panel(s.first);
+  if (!w_.source) return w_.panels.get() + s.first * panel_bytes_;
   return w_.source->panels(s.first, s.end, use_, buffers_[thread].panels);
 }
 

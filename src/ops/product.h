@@ -64,6 +64,7 @@ class Product {
   Tensor y_;
   const StepMemory::PanelBuffers* buffers_;
   kernels::Activations blocks_of_, rest_;
+  std::int64_t panel_bytes_;
   int run_panels_, num_runs_;
   int block_tiles_, num_blocks_;
   PanelSource::Use use_;
