@@ -67,10 +67,11 @@ void multiply_panels(const LinearKernels& k, DType type, const kernels::Panels& 
   const auto i = static_cast<std::size_t>(type);
   if (at_once(k, type, x)) return k.multiply_bf16[i](panels, x, y, y_stride);
   const int tiles = tiles_per_pass(x);
-  for (int t = 0; t < x.num_tiles(); t += tiles, y += tiles * kernels::kTileTokens * y_stride) {
+  for (int t = 0; t < x.num_tiles(); t += tiles) {
     const kernels::Activations pass = x.tiles(t, tiles);
+    float* out = y + std::int64_t{t} * kernels::kTileTokens * y_stride;
     for (int p = 0; p < panels.count(); ++p)
-      k.multiply_panel[i](panels.panel(p), pass, panels.rows_of(p), y + p * kPanelRows, y_stride);
+      k.multiply_panel[i](panels.panel(p), pass, panels.rows_of(p), out + p * kPanelRows, y_stride);
   }
 }
 
