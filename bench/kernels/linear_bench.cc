@@ -7,9 +7,8 @@
 //   scattered/TYPE/STANDING_OUT  the same, of each token others
 //   prompt/TYPE                  256 tokens of a prompt x [512 rows, 4096 columns], where a table
 //                                has kernels for that
-//   near/TYPE/TOKENS             two panels in the L2 cache, few tokens: what is left without
-//   memory stream/TYPE/TOKENS           weights far larger than the caches, few tokens: the
-//   decoding of a
+//   near/TYPE/TOKENS             two panels in the L2 cache, few tokens: what memory does not cost
+//   stream/TYPE/TOKENS           weights far larger than the caches, few tokens: the decoding of a
 //                                batch
 //   quantize/RULE/TOKENS         rows of 4096 columns in the caches
 #include <benchmark/benchmark.h>

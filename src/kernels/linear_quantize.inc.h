@@ -133,24 +133,26 @@ PRONK_INLINE __m256i quantize_low(const float* x, const int8_t* high, float scal
   return _mm256_set_m128i(halves[1], halves[0]);
 }
 
-// Lane t: Σ of columns 0-15, and of 16-31, of token t of a block.
+constexpr int kLanes = 16;  // blocks at once
+
+// Lane i: Σ of columns 0-15, and of 16-31, of block i of values[num_blocks, 32], kLanes at most.
 struct HalfSums {
   Ints of[2];
 };
-PRONK_INLINE HalfSums half_sums(const int8_t* values, int num_tokens) {
-  // Distances from -128, eight values at a time, in 8 quads: half h of token 2 i + j is the sum of
+PRONK_INLINE HalfSums half_sums(const int8_t* values, int num_blocks) {
+  // Distances from -128, eight values at a time, in 8 quads: half h of block 2 i + j is the sum of
   // quads 4 j + 2 h and the next one of quads[i].
-  Ints quads[kTileTokens / 2];
+  Ints quads[kLanes / 2];
   PRONK_UNROLL
-  for (int i = 0; i < kTileTokens / 2; ++i) {
-    const __mmask16 lanes = first_lanes(8 * (num_tokens - 2 * i));
+  for (int i = 0; i < kLanes / 2; ++i) {
+    const __mmask16 lanes = first_lanes(8 * (num_blocks - 2 * i));
     const Ints x = _mm512_maskz_loadu_epi32(lanes, values + 2 * i * kBlock);
     quads[i] = _mm512_sad_epu8(_mm512_xor_si512(x, _mm512_set1_epi8(-128)), zero_ints());
   }
-  Ints eight[2];  // tokens 8 n ..
+  Ints eight[2];  // blocks 8 n ..
   PRONK_UNROLL
   for (int n = 0; n < 2; ++n) {
-    Ints four[2];  // their sums, in quads: tokens 0, 2, 0, 2, 1, 3, 1, 3, halves 0, 0, 1, 1, ...
+    Ints four[2];  // their sums, in quads: blocks 0, 2, 0, 2, 1, 3, 1, 3, halves 0, 0, 1, 1, ...
     PRONK_UNROLL
     for (int i = 0; i < 2; ++i) {
       const Ints a = quads[4 * n + 2 * i], b = quads[4 * n + 2 * i + 1];
@@ -167,26 +169,26 @@ PRONK_INLINE HalfSums half_sums(const int8_t* values, int num_tokens) {
   return out;
 }
 
-// Lane t: what the sums of token t's block start with where pairs are multiplied, for weights less
-// half their range.
-PRONK_INLINE Ints pair_starts(const int8_t* values, int num_tokens, int half_range) {
-  constexpr int kOfToken = (1 << kPairedWords) - 1;
-  const auto first_halves = static_cast<__mmask16>(kOfToken | kOfToken << 8);
-  const auto paired = static_cast<__mmask16>(kOfToken * 0x1111);
+// Lane i: what the sums of block i start with where pairs are multiplied, for weights less half
+// their range.
+PRONK_INLINE Ints pair_starts(const int8_t* values, int num_blocks, int half_range) {
+  constexpr int kOfBlock = (1 << kPairedWords) - 1;
+  const auto first_halves = static_cast<__mmask16>(kOfBlock | kOfBlock << 8);
+  const auto paired = static_cast<__mmask16>(kOfBlock * 0x1111);
   const Ints otherwise =
       _mm512_mask_mov_epi32(_mm512_set1_epi8(static_cast<char>(half_range)), paired, zero_ints());
-  Ints lanes[kTileTokens / 2];  // eight of token 2 i, eight of the next
+  Ints lanes[kLanes / 2];  // eight of block 2 i, eight of the next
   PRONK_UNROLL
-  for (int i = 0; i < kTileTokens / 2; ++i) {
+  for (int i = 0; i < kLanes / 2; ++i) {
     const Ints x =
-        _mm512_maskz_loadu_epi32(first_lanes(8 * (num_tokens - 2 * i)), values + 2 * i * kBlock);
+        _mm512_maskz_loadu_epi32(first_lanes(8 * (num_blocks - 2 * i)), values + 2 * i * kBlock);
     const Ints partners =
         _mm512_xor_si512(_mm512_shuffle_i64x2(x, x, 0xb1), _mm512_set1_epi8(-128));
     const Ints factors = _mm512_mask_mov_epi32(otherwise, first_halves, partners);
     lanes[i] = _mm512_dpbusd_epi32(zero_ints(), factors, x);
   }
-  Ints
-      four[2];  // quarters, of four tokens each: halves 0, 1 of tokens 2 i, halves 0, 1 of the next
+  // Quarters, of four blocks each: halves 0, 1 of blocks 2 i, halves 0, 1 of the next.
+  Ints four[2];
   PRONK_UNROLL
   for (int n = 0; n < 2; ++n) {
     Ints two[2];
@@ -253,7 +255,7 @@ PRONK_INLINE unsigned finish_places(const float* x, int64_t at, int count, Secon
                             out.pairs_high + at, num_places);
   Floats unit = scales;
   if (standing_out != 0) {
-    alignas(64) int8_t values[kTileTokens][kBlock];  // of those that stand out
+    alignas(64) int8_t values[kLanes][kBlock];  // of those that stand out
     int num = 0;
     for (unsigned left = standing_out; left != 0; left &= left - 1, ++num) {
       const int64_t place = at + __builtin_ctz(left), b = place / n, t = place % n;
@@ -265,8 +267,8 @@ PRONK_INLINE unsigned finish_places(const float* x, int64_t at, int count, Secon
       low[num].scale = scale * range.low_unit;
       low[num].row = out.first_row + static_cast<int32_t>(t);
     }
-    int32_t negated[kBlockSums][kTileTokens], pairs[kPairStarts][kTileTokens];
-    const HalfSums rest = save_sums(values[0], num, negated[0], pairs[0], kTileTokens);
+    int32_t negated[kBlockSums][kLanes], pairs[kPairStarts][kLanes];
+    const HalfSums rest = save_sums(values[0], num, negated[0], pairs[0], kLanes);
     for (int i = 0; i < num; ++i, ++low) {
       for (int h = 0; h < kBlockSums; ++h) low->negated_sums[h] = negated[h][i];
       if constexpr (kPairedWords > 0)
@@ -289,7 +291,6 @@ PRONK_INLINE unsigned finish_places(const float* x, int64_t at, int count, Secon
 PRONK_INLINE void finish_tile(const float* x, SecondPlane rule, Range& range,
                               const Activations& out) {
   const int64_t n = out.num_rows, num_places = out.num_blocks() * n;
-  constexpr int kLanes = 16;
   for (int64_t t = n; t < n + kLanes - 1; ++t) range.thresholds[t] = range.thresholds[t - n];
   int32_t num_low = 0;
   int32_t* end = out.low_ends;

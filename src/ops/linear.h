@@ -34,7 +34,6 @@ struct Linear {
     return packed_type ? kernels::panel_bytes(*packed_type, columns) : 0;
   }
   std::int64_t packed_bytes() const { return num_panels() * panel_bytes(); }
-  const std::byte* panel(std::int64_t i) const { return panels.get() + i * panel_bytes(); }
 };
 
 // The weights of a norm, one for each column.

@@ -4,6 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "../engine/fake_model.h"
 #include "support.h"
 
@@ -40,18 +42,14 @@ TEST(BenchRun, TimesEveryRepetitionAndCountsTheStepsOfOne) {
 
 TEST(BenchRun, ANanLogitEndsIt) {
   const std::vector<TokenId> prompt = {1, 2, 3};
-  BenchSetup setup{.num_prompt = 3, .num_predict = 2, .num_threads = 1, .prompt = prompt};
+  const BenchSetup setup{.num_prompt = 3, .num_predict = 2, .num_threads = 1, .prompt = prompt};
   const auto in_prompt = run(setup, 2);
   ASSERT_FALSE(in_prompt);
   EXPECT_EQ(in_prompt.error().code, Code::kFailed);
   EXPECT_THAT(in_prompt.error().message, HasSubstr("a logit is NaN"));
 
   // What the reply goes on with, and is to be read in the next step.
-  std::vector<float> row(kVocab);
-  Key key = 0;
-  for (const TokenId token : prompt) key = next_key(key, token);
-  fake_logits(key, row);
-  const auto next = static_cast<TokenId>(std::max_element(row.begin(), row.end()) - row.begin());
+  const TokenId next = expected_reply(prompt, {.temperature = 0}, 1, kVocab).front();
   ASSERT_EQ(std::count(prompt.begin(), prompt.end(), next), 0);
   const auto in_reply = run(setup, next);
   ASSERT_FALSE(in_reply);

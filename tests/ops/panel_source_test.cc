@@ -27,7 +27,9 @@ struct Later {
       : packed(type, rows, columns, true, 1),
         place(static_cast<std::size_t>(handle.packed_bytes())) {
     const auto pack = [this](int first, int end, bool for_good, std::byte* out) {
-      std::copy(packed.handle.panel(first), packed.handle.panel(end), out);
+      const std::byte* panels = packed.handle.panels.get();
+      const std::int64_t each = packed.handle.panel_bytes();
+      std::copy(panels + first * each, panels + end * each, out);
       const std::lock_guard lock(mutex);
       (for_good ? num_packed : num_read) += end - first;
     };
