@@ -34,6 +34,9 @@ static inline Lanes sub(Lanes a, Lanes b) {
 static inline Lanes mul(Lanes a, Lanes b) {
   return {_mm256_mul_ps(a.lo, b.lo), _mm256_mul_ps(a.hi, b.hi)};
 }
+static inline Lanes divided(Lanes a, Lanes b) {
+  return {_mm256_div_ps(a.lo, b.lo), _mm256_div_ps(a.hi, b.hi)};
+}
 static inline Lanes fma(Lanes a, Lanes b, Lanes c) {  // a b + c, rounded once
   return {_mm256_fmadd_ps(a.lo, b.lo, c.lo), _mm256_fmadd_ps(a.hi, b.hi, c.hi)};
 }
@@ -59,14 +62,6 @@ static inline __m256 power_of_two_half(__m256 n) {
 // 2^n for whole n in [-126, 127]; NaN gives anything.
 static inline Lanes power_of_two(Lanes n) {
   return {power_of_two_half(n.lo), power_of_two_half(n.hi)};
-}
-static inline __m256 guess_reciprocal_half(__m256 x) {
-  return _mm256_castsi256_ps(
-      _mm256_sub_epi32(_mm256_set1_epi32(0x7ef311c7), _mm256_castps_si256(x)));
-}
-// Within 5.1 % of 1 / x for x in [1, 2^126].
-static inline Lanes guess_reciprocal(Lanes x) {
-  return {guess_reciprocal_half(x.lo), guess_reciprocal_half(x.hi)};
 }
 static inline bool any_at_least(Lanes a, Lanes bar) {
   const __m256 lo = _mm256_cmp_ps(a.lo, bar.lo, _CMP_GE_OQ);

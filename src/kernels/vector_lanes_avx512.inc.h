@@ -26,6 +26,7 @@ static inline Lanes all(float x) { return _mm512_set1_ps(x); }
 static inline Lanes add(Lanes a, Lanes b) { return _mm512_add_ps(a, b); }
 static inline Lanes sub(Lanes a, Lanes b) { return _mm512_sub_ps(a, b); }
 static inline Lanes mul(Lanes a, Lanes b) { return _mm512_mul_ps(a, b); }
+static inline Lanes divided(Lanes a, Lanes b) { return _mm512_div_ps(a, b); }
 static inline Lanes fma(Lanes a, Lanes b, Lanes c) {
   return _mm512_fmadd_ps(a, b, c);
 }  // a b + c, rounded once
@@ -42,12 +43,6 @@ static inline Lanes where_less(Lanes a, Lanes b, Lanes yes, Lanes no) {  // a < 
 static inline Lanes power_of_two(Lanes n) {
   const __m512i exponent = _mm512_add_epi32(_mm512_cvtps_epi32(n), _mm512_set1_epi32(127));
   return _mm512_castsi512_ps(_mm512_slli_epi32(exponent, 23));
-}
-// Within 5.1 % of 1 / x for x in [1, 2^126]: the exponent's sign turned, and a line through the
-// mantissa.
-static inline Lanes guess_reciprocal(Lanes x) {
-  return _mm512_castsi512_ps(
-      _mm512_sub_epi32(_mm512_set1_epi32(0x7ef311c7), _mm512_castps_si512(x)));
 }
 static inline bool any_at_least(Lanes a, Lanes bar) {
   return _mm512_cmp_ps_mask(a, bar, _CMP_GE_OQ) != 0;

@@ -41,6 +41,9 @@ static inline Lanes sub(Lanes a, Lanes b) {
 static inline Lanes mul(Lanes a, Lanes b) {
   return each_register<Lanes>([=](int i) { return vmulq_f32(a.v[i], b.v[i]); });
 }
+static inline Lanes divided(Lanes a, Lanes b) {
+  return each_register<Lanes>([=](int i) { return vdivq_f32(a.v[i], b.v[i]); });
+}
 static inline Lanes fma(Lanes a, Lanes b, Lanes c) {  // a b + c, rounded once
   return each_register<Lanes>([=](int i) { return vfmaq_f32(c.v[i], a.v[i], b.v[i]); });
 }
@@ -65,12 +68,6 @@ static inline Lanes power_of_two(Lanes n) {
   return each_register<Lanes>([=](int i) {
     const int32x4_t exponent = vaddq_s32(vcvtnq_s32_f32(n.v[i]), vdupq_n_s32(127));
     return vreinterpretq_f32_s32(vshlq_n_s32(exponent, 23));
-  });
-}
-// Within 5.1 % of 1 / x for x in [1, 2^126].
-static inline Lanes guess_reciprocal(Lanes x) {
-  return each_register<Lanes>([=](int i) {
-    return vreinterpretq_f32_s32(vsubq_s32(vdupq_n_s32(0x7ef311c7), vreinterpretq_s32_f32(x.v[i])));
   });
 }
 static inline bool any_at_least(Lanes a, Lanes bar) {

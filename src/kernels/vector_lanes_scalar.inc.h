@@ -50,6 +50,10 @@ static inline Lanes mul(Lanes a, Lanes b) {
   for (int i = 0; i < 16; ++i) a.v[i] *= b.v[i];
   return a;
 }
+static inline Lanes divided(Lanes a, Lanes b) {
+  for (int i = 0; i < 16; ++i) a.v[i] /= b.v[i];
+  return a;
+}
 static inline Lanes fma(Lanes a, Lanes b, Lanes c) {  // a b + c, rounded once
   for (int i = 0; i < 16; ++i) a.v[i] = __builtin_fmaf(a.v[i], b.v[i], c.v[i]);
   return a;
@@ -78,16 +82,6 @@ static inline Lanes power_of_two(Lanes n) {
     __builtin_memcpy(&n.v[i], &bits, 4);
   }
   return n;
-}
-// Within 5.1 % of 1 / x for x in [1, 2^126].
-static inline Lanes guess_reciprocal(Lanes x) {
-  for (int i = 0; i < 16; ++i) {
-    uint32_t bits;
-    __builtin_memcpy(&bits, &x.v[i], 4);
-    bits = 0x7ef311c7 - bits;
-    __builtin_memcpy(&x.v[i], &bits, 4);
-  }
-  return x;
 }
 static inline bool any_at_least(Lanes a, Lanes bar) {
   bool any = false;
