@@ -16,6 +16,9 @@ constexpr std::uint64_t kMaxPairs = 1u << 16, kMaxTensors = 1u << 20, kMaxKey = 
 
 Error corrupt(std::string what) { return error(Code::kCorruptData, std::move(what)); }
 
+// Numbers from here on are pronk's own, for packed files.
+constexpr std::uint32_t kOwnTypes = 0x70000000;
+
 struct GgmlType {
   std::uint32_t number;
   const char* name;
@@ -23,12 +26,17 @@ struct GgmlType {
 
 // Those that are not supported are here to be called by name.
 constexpr GgmlType kGgmlTypes[] = {
-    {0, "F32"},     {1, "F16"},    {2, "Q4_0"},     {3, "Q4_1"},    {6, "Q5_0"},     {7, "Q5_1"},
-    {8, "Q8_0"},    {9, "Q8_1"},   {10, "Q2_K"},    {11, "Q3_K"},   {12, "Q4_K"},    {13, "Q5_K"},
-    {14, "Q6_K"},   {15, "Q8_K"},  {16, "IQ2_XXS"}, {17, "IQ2_XS"}, {18, "IQ3_XXS"}, {19, "IQ1_S"},
-    {20, "IQ4_NL"}, {21, "IQ3_S"}, {22, "IQ2_S"},   {23, "IQ4_XS"}, {24, "I8"},      {25, "I16"},
-    {26, "I32"},    {27, "I64"},   {28, "F64"},     {29, "IQ1_M"},  {30, "BF16"},    {34, "TQ1_0"},
-    {35, "TQ2_0"},  {39, "MXFP4"},
+    {0, "F32"},     {1, "F16"},      {2, "Q4_0"},
+    {3, "Q4_1"},    {6, "Q5_0"},     {7, "Q5_1"},
+    {8, "Q8_0"},    {9, "Q8_1"},     {10, "Q2_K"},
+    {11, "Q3_K"},   {12, "Q4_K"},    {13, "Q5_K"},
+    {14, "Q6_K"},   {15, "Q8_K"},    {16, "IQ2_XXS"},
+    {17, "IQ2_XS"}, {18, "IQ3_XXS"}, {19, "IQ1_S"},
+    {20, "IQ4_NL"}, {21, "IQ3_S"},   {22, "IQ2_S"},
+    {23, "IQ4_XS"}, {24, "I8"},      {25, "I16"},
+    {26, "I32"},    {27, "I64"},     {28, "F64"},
+    {29, "IQ1_M"},  {30, "BF16"},    {34, "TQ1_0"},
+    {35, "TQ2_0"},  {39, "MXFP4"},   {kOwnTypes, "F8_SCALED"},
 };
 
 // Bytes of a number; 0 for strings and arrays.

@@ -58,9 +58,11 @@ struct GgufTensor {
   std::uint64_t offset = 0;  // from the start of the file
 };
 
-// ggml's numbers of tensor types.
+// ggml's numbers of tensor types, and one of pronk's own for F8_SCALED, which packed files alone
+// have.
 std::optional<DType> dtype_from_ggml(std::uint32_t type);
 std::uint32_t ggml_from_dtype(DType type);  // not for F8E4M3
+inline bool is_in_gguf(DType type) { return type != DType::kF8E4M3 && type != DType::kF8Scaled; }
 std::string ggml_type_name(std::uint32_t type);
 
 // A view: the bytes must outlive it.

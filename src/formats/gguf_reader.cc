@@ -193,7 +193,7 @@ Result<std::vector<ChatTemplateSource>> read_templates(const GgufFile& file) {
 Error unsupported_type(const GgufTensor& tensor) {
   std::string supported;
   for (int i = 0; i < kNumDTypes; ++i)
-    if (const auto type = static_cast<DType>(i); type != DType::kF8E4M3)
+    if (const auto type = static_cast<DType>(i); is_in_gguf(type))
       supported += fmt::format("{}{}", supported.empty() ? "" : " ", info(type).name);
   return unsupported(fmt::format("tensor '{}' is of type {}; supported are {}", tensor.name,
                                  ggml_type_name(tensor.type), supported));
@@ -216,7 +216,7 @@ Status add_tensor(const GgufFile& file, const GgufTensor& stored, ModelSource* s
     return Ok{};
   }
   const auto type = dtype_from_ggml(stored.type);
-  if (!type) return unsupported_type(stored);
+  if (!type || !is_in_gguf(*type)) return unsupported_type(stored);
   const auto name = name_from_gguf(stored.name);
   if (!name)
     return unsupported(

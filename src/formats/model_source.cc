@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "kernels/pack.h"
+#include "tensor/blocks.h"
 #include "tensor/dequantize.h"
 
 namespace pronk {
@@ -28,12 +29,22 @@ const std::byte* TensorSource::raw_row(std::int64_t row) const {
 
 namespace {
 
-// value = stored * scale, with the scales of the row's blocks.
-void apply_scales(const TensorPiece& piece, std::int64_t row, float* values) {
-  const std::int64_t width = piece.scale_columns > 0 ? piece.scale_columns : piece.num_columns;
+std::int64_t scale_width(const TensorPiece& piece) {
+  return piece.scale_columns > 0 ? piece.scale_columns : piece.num_columns;
+}
+
+// Of the row's blocks of scale_width() columns.
+const float* scales_of_row(const TensorPiece& piece, std::int64_t row) {
+  const std::int64_t width = scale_width(piece);
   const std::int64_t blocks_per_row = (piece.num_columns + width - 1) / width;
   const std::int64_t block_row = piece.scale_rows > 0 ? row / piece.scale_rows : 0;
-  const float* scales = piece.scales + block_row * blocks_per_row;
+  return piece.scales + block_row * blocks_per_row;
+}
+
+// value = stored * scale.
+void apply_scales(const TensorPiece& piece, std::int64_t row, float* values) {
+  const std::int64_t width = scale_width(piece);
+  const float* scales = scales_of_row(piece, row);
   for (std::int64_t j = 0; j < piece.num_columns; ++j) values[j] *= scales[j / width];
 }
 
@@ -60,6 +71,34 @@ bool TensorSource::copy_row(std::int64_t row, std::byte* out) const {
                 static_cast<std::size_t>(row_bytes(dtype, piece.num_columns)));
   }
   return true;
+}
+
+bool TensorSource::fits_f8_scaled() const {
+  constexpr std::int64_t kValues = sizeof blocks::F8Scaled{}.values;
+  return dtype == DType::kF8E4M3 && !panels &&
+         std::all_of(pieces.begin(), pieces.end(), [](const TensorPiece& p) {
+           const bool is_cut_well = p.column_begin % kValues == 0 && p.num_columns % kValues == 0;
+           return is_cut_well && (!p.scales || p.scale_columns % kValues == 0);
+         });
+}
+
+void TensorSource::copy_f8_scaled(std::int64_t row, std::byte* out) const {
+  PRONK_CHECK(fits_f8_scaled(), "only such tensors have such rows");
+  const std::int64_t stored = stored_row(row);
+  for (const TensorPiece& piece : pieces) {
+    const std::int64_t r = stored - piece.row_begin;
+    if (r < 0 || r >= piece.num_rows) continue;
+    const std::byte* values = piece.data + r * piece.row_stride;
+    const float* scales = piece.scales ? scales_of_row(piece, r) : nullptr;
+    std::byte* to = out + row_bytes(DType::kF8Scaled, piece.column_begin);
+    blocks::F8Scaled block;
+    for (std::int64_t j = 0; j < piece.num_columns; j += std::ssize(block.values)) {
+      block.scale = scales ? scales[j / scale_width(piece)] : 1;
+      std::memcpy(block.values, values + j, sizeof block.values);
+      std::memcpy(to, &block, sizeof block);
+      to += sizeof block;
+    }
+  }
 }
 
 void TensorSource::read_row(std::int64_t row, float* out) const {

@@ -63,6 +63,10 @@ class TensorSource {
   // The row's bytes in `dtype`, from however many pieces, to `out` (row_bytes of them); false when
   // they have scales, without which they mean nothing.
   bool copy_row(std::int64_t row, std::byte* out) const;
+  // Whether its values are E4M3 whose scales hold for 128 columns in a row or more, as kF8Scaled
+  // has them; and such a row, row_bytes(kF8Scaled, columns), to `out`.
+  bool fits_f8_scaled() const;
+  void copy_f8_scaled(std::int64_t row, std::byte* out) const;
   // The row's exact values (FP8: times its scale, in float32). out: `columns` floats.
   void read_row(std::int64_t row, float* out) const;
   // Whether a stored value means nothing without its scale.

@@ -68,12 +68,13 @@ Result<std::vector<Stored>> plan_tensors(const ModelSource& source) {
   std::vector<Stored> all;
   for (const TensorShape& shape : llama_tensors(source.config)) {
     const TensorSource& t = source.tensors.at(shape.name);
-    if (t.has_scales())
+    if (t.has_scales() && !t.fits_f8_scaled())
       return error(Code::kUnsupported,
-                   fmt::format("{} is FP8 with scales, which a packed file has no place for; "
-                               "convert the model to bf16 first (pronk convert --type bf16)",
+                   fmt::format("{} is FP8 whose scales are not of whole blocks of 128 columns, "
+                               "which a packed file has no place for; convert the model to bf16 "
+                               "first (pronk convert --type bf16)",
                                t.name));
-    const DType own = t.dtype == DType::kF8E4M3 ? DType::kF16 : t.dtype;
+    const DType type = panel_type(t), own = type == DType::kF8E4M3 ? DType::kF16 : type;
     all.push_back({&t, t.rows == 1 ? DType::kF32 : own});
   }
   return all;

@@ -88,6 +88,10 @@ void pack_panel(const TensorSource& t, DType type, std::int64_t index, const Sto
     std::byte* copy = scratch.rows.data() + r * width;
     place = copy;
     if (type == t.dtype && t.copy_row(row, copy)) continue;
+    if (type == DType::kF8Scaled) {
+      t.copy_f8_scaled(row, copy);
+      continue;
+    }
     t.read_row(row, scratch.values.data());
     quantize_row(type, scratch.values.data(), t.columns, copy);
   }
@@ -95,6 +99,11 @@ void pack_panel(const TensorSource& t, DType type, std::int64_t index, const Sto
 }
 
 }  // namespace
+
+DType panel_type(const TensorSource& t) {
+  if (!t.has_scales()) return t.dtype;
+  return t.fits_f8_scaled() ? DType::kF8Scaled : DType::kBF16;
+}
 
 void pack_panels(const ModelSource& source, const TensorSource& t, DType type, std::int64_t first,
                  std::int64_t end, PanelScratch& scratch, std::byte* out) {

@@ -15,8 +15,12 @@ struct PanelScratch {
   std::vector<float> values;      // of one row
 };
 
-// Writes panels [first, end) (rows 32 first and on) of the tensor as `type`: its own, or one that
-// can be quantized here. panel_bytes(type, columns) bytes each.
+// The type of its panels: its own; of FP8 with scales kF8Scaled, or BF16, to which its values are
+// rounded, where the scales' blocks are not whole ones of that.
+DType panel_type(const TensorSource& tensor);
+
+// Writes panels [first, end) (rows 32 first and on) of the tensor as `type`: panel_type(), or one
+// that can be quantized here. panel_bytes(type, columns) bytes each.
 void pack_panels(const ModelSource& source, const TensorSource& tensor, DType type,
                  std::int64_t first, std::int64_t end, PanelScratch& scratch, std::byte* out);
 

@@ -10,6 +10,9 @@
 #endif
 #include "kernels/linear_tile.inc.h"
 // clang-format on
+#if defined(__AVX512BF16__)
+#include "kernels/linear_f8.inc.h"
+#endif
 #if defined(PRONK_AMX)
 // clang-format off
 #include "kernels/amx.inc.h"
@@ -27,13 +30,16 @@ namespace {
 constexpr ActivationKind kI8 = ActivationKind::kInt8, kFloat = ActivationKind::kF32;
 #if defined(PRONK_AMX)
 constexpr ActivationKind kForBF16 = ActivationKind::kBF16;
-constexpr auto kMultiplyBF16 = clean<multiply_panel_bf16_amx>;
+constexpr auto kMultiplyBF16 = clean<multiply_panel_bf16_amx<BF16>>;
+constexpr auto kMultiplyF8 = clean<multiply_panel_bf16_amx<F8Scaled>>;
 #elif defined(__AVX512BF16__)
 constexpr ActivationKind kForBF16 = ActivationKind::kBF16;
 constexpr auto kMultiplyBF16 = clean<multiply_panel_bf16>;
+constexpr auto kMultiplyF8 = clean<multiply_panel_f8>;
 #else
 constexpr ActivationKind kForBF16 = ActivationKind::kF32;
 constexpr auto kMultiplyBF16 = clean<multiply_panel_f32<BF16>>;
+constexpr auto kMultiplyF8 = clean<multiply_panel_f32<F8Scaled>>;
 #endif
 
 #if defined(PRONK_AMX)
@@ -57,18 +63,20 @@ constexpr LinearKernels kLinear{
     clean<quantize_tile>,
     clean<round_row>,
     {kFloat, kFloat, kForBF16, kFloat, kI8, kI8, kI8, kI8, kI8, kI8, kI8, kI8, kI8, kI8, kI8, kI8,
-     kI8},
+     kI8, kForBF16},
     {kActivationMax, kActivationMax, kActivationMax, kActivationMax, kMax<Q4_0>, kMax<Q4_1>,
      kMax<Q5_0>, kMax<Q5_1>, kMax<Q8_0>, kMax<Q2_K>, kMax<Q3_K>, kMax<Q4_K>, kMax<Q5_K>, kMax<Q6_K>,
-     kMax<IQ4_NL>, kMax<IQ4_XS>, kMax<MXFP4>},
+     kMax<IQ4_NL>, kMax<IQ4_XS>, kMax<MXFP4>, kActivationMax},
     {clean<multiply_panel_f32<F32>>, clean<multiply_panel_f32<F16>>, kMultiplyBF16,
      clean<multiply_panel_f32<F8E4M3>>, kMultiply<Q4_0>, kMultiply<Q4_1>, kMultiply<Q5_0>,
      kMultiply<Q5_1>, kMultiply<Q8_0>, kMultiply<Q2_K>, kMultiply<Q3_K>, kMultiply<Q4_K>,
-     kMultiply<Q5_K>, kMultiply<Q6_K>, kMultiply<IQ4_NL>, kMultiply<IQ4_XS>, kMultiply<MXFP4>},
+     kMultiply<Q5_K>, kMultiply<Q6_K>, kMultiply<IQ4_NL>, kMultiply<IQ4_XS>, kMultiply<MXFP4>,
+     kMultiplyF8},
     {nullptr, nullptr, kMultiplyPrompt<BF16>, nullptr, kMultiplyPrompt<Q4_0>, kMultiplyPrompt<Q4_1>,
      kMultiplyPrompt<Q5_0>, kMultiplyPrompt<Q5_1>, kMultiplyPrompt<Q8_0>, kMultiplyPrompt<Q2_K>,
      kMultiplyPrompt<Q3_K>, kMultiplyPrompt<Q4_K>, kMultiplyPrompt<Q5_K>, kMultiplyPrompt<Q6_K>,
-     kMultiplyPrompt<IQ4_NL>, kMultiplyPrompt<IQ4_XS>, kMultiplyPrompt<MXFP4>},
+     kMultiplyPrompt<IQ4_NL>, kMultiplyPrompt<IQ4_XS>, kMultiplyPrompt<MXFP4>,
+     kMultiplyPrompt<F8Scaled>},
     kPromptPanels,
     kProbeInt8,
     kProbeBF16,

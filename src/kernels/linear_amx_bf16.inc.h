@@ -255,10 +255,11 @@ void multiply_bf16_amx(const Panels& w, const Activations& x, float* y, int64_t 
   tile_release();
 }
 
-// LinearKernels::multiply_panel of BF16: the same chains.
+// LinearKernels::multiply_panel of BF16 and FP8: the same chains.
+template <class F>
 void multiply_panel_bf16_amx(const void* panel, const Activations& x, int num_rows, float* y,
                              int64_t y_stride) {
-  multiply_bf16_amx<BF16>({panel, 0, num_rows}, x, y, y_stride);
+  multiply_bf16_amx<F>({panel, 0, num_rows}, x, y, y_stride);
 }
 
 }  // namespace

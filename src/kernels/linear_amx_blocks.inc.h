@@ -202,5 +202,42 @@ class BlockReader<BF16> {
   int64_t pairs_left_ = 0;
 };
 
+// Numbers times their scales, rounded as those of the block types are.
+template <>
+class BlockReader<F8Scaled> {
+ public:
+  BlockReader() {}
+  BlockReader(const void* panel, int /*columns*/)
+      : packed_{static_cast<const uint8_t*>(panel), kPrefetchBytes} {}
+
+  const uint8_t* next(WeightBlock& buffer) {
+    for (int piece = 0; piece + 1 < kPieces; ++piece) next(piece, buffer);
+    return next(kPieces - 1, buffer);
+  }
+  const uint8_t* next(int piece, WeightBlock& buffer) {
+    constexpr int kEach = WeightBlock::kPairs / kPieces;
+    for (int i = piece * kEach; i < (piece + 1) * kEach; ++i, ++pair_) {
+      for (int g = 0; g < kGroups; ++g) {
+        const Line pair = packed_.pair(pair_, g);
+        const Floats scales = multiply(packed_.scales(g), broadcast(kToNearest));
+        const Floats first = multiply(as_floats(_mm512_slli_epi32(pair, 16)), scales);
+        const Floats second =
+            multiply(as_floats(mask_bits(pair, static_cast<int>(0xffff0000))), scales);
+        _mm512_store_si512(buffer.bytes[i] + 64 * g, upper_halves(first, second));
+      }
+    }
+    if (piece + 1 < kPieces) return nullptr;
+    if (pair_ == F8Block::kPairs) {
+      pair_ = 0;
+      packed_.bytes += F8Block::kBytes;
+    }
+    return buffer.bytes[0];
+  }
+
+ private:
+  F8Block packed_{nullptr, 0};
+  int pair_ = 0;  // the next one
+};
+
 }  // namespace
 }  // namespace pronk::kernels::PRONK_ISA

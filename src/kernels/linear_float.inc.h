@@ -1,15 +1,20 @@
 // Linear layers on float weights, by fp32 FMA; and by bf16 dot products where the CPU has them.
 //
 // fp32, for each output: f += g for every 32 columns, g = fma(w, x, g) from 0 in the columns'
-// order. So the rounding of a long row grows with columns / 32, and the bits depend on nothing
-// else.
+// order; with scales f = fma(scale, g, f). So the rounding of a long row grows with columns / 32,
+// and the bits depend on nothing else.
 namespace pronk::kernels::PRONK_ISA {
 namespace {
 
 // A float format: kColumns columns side by side are kBytes bytes in a panel, both groups;
-// weights<j> gives column j of them.
+// weights<j> gives column j of them. Where kScaleColumns is not 0, so many columns come after a
+// line of scales for each group.
 
-struct F32 {  // [k][32]
+struct Unscaled {
+  static constexpr int kScaleColumns = 0;
+};
+
+struct F32 : Unscaled {  // [k][32]
   static constexpr int kColumns = 1, kBytes = 128;
   template <int j>
   static PRONK_INLINE Floats weights(const uint8_t* p, int group) {
@@ -17,7 +22,7 @@ struct F32 {  // [k][32]
   }
 };
 
-struct F16 {  // [k][32]
+struct F16 : Unscaled {  // [k][32]
   static constexpr int kColumns = 1, kBytes = 64;
   template <int j>
   static PRONK_INLINE Floats weights(const uint8_t* p, int group) {
@@ -25,7 +30,8 @@ struct F16 {  // [k][32]
   }
 };
 
-struct BF16 {  // [k / 2][2 groups][16][2]: pairs of columns, as the bf16 dot product takes them
+struct BF16
+    : Unscaled {  // [k / 2][2 groups][16][2]: pairs of columns, as the bf16 dot product takes them
   static constexpr int kColumns = 2, kBytes = 128;
   template <int j>
   static PRONK_INLINE Floats weights(const uint8_t* p, int group) {
@@ -34,18 +40,28 @@ struct BF16 {  // [k / 2][2 groups][16][2]: pairs of columns, as the bf16 dot pr
   }
 };
 
-struct F8E4M3 {  // [k][32]
+// Of the numbers' bytes in the lowest bits of the lanes. The 7 bits below the sign, seen as the top
+// of a float32's exponent and mantissa, are 2^120 too small; subnormals come out right as well.
+PRONK_INLINE Floats f8_as_floats(Ints v) {
+  const Ints rest = mask_bits(v, 127);
+  const Floats magnitude = multiply(as_floats(shift_left<20>(rest)), broadcast(0x1p120f));
+  const Ints value = either(as_ints(magnitude), shift_left<24>(mask_bits(v, 128)));
+  return as_floats(where_equal(rest, 127, broadcast_int(0x7fc00000), value));
+}
+
+struct F8E4M3 : Unscaled {  // [k][32]
   static constexpr int kColumns = 1, kBytes = 32;
   template <int j>
   static PRONK_INLINE Floats weights(const uint8_t* p, int group) {
-    // The 7 bits below the sign, seen as the top of a float32's exponent and mantissa, are 2^120
-    // too small; subnormals come out right as well.
-    const Ints v = load_bytes(p + 16 * group);
-    const Ints rest = mask_bits(v, 127);
-    const Floats magnitude = multiply(as_floats(shift_left<20>(rest)), broadcast(0x1p120f));
-    const Ints sign = shift_left<24>(mask_bits(v, 128));
-    const Ints value = either(as_ints(magnitude), sign);
-    return as_floats(where_equal(rest, 127, broadcast_int(0x7fc00000), value));
+    return f8_as_floats(load_bytes(p + 16 * group));
+  }
+};
+
+struct F8Scaled {  // [128 / 2][2 groups][16][2], after the scales
+  static constexpr int kColumns = 2, kBytes = 64, kScaleColumns = 128;
+  template <int j>
+  static PRONK_INLINE Floats weights(const uint8_t* p, int group) {
+    return f8_as_floats(shift_right(load_shorts(p + 32 * group), 8 * j));
   }
 };
 
@@ -73,7 +89,14 @@ void multiply_tile_f32(const uint8_t* panel, int first_group, const float* x, in
     PRONK_UNROLL
     for (int t = 0; t < kTokens; ++t) out[g][t] = zero_floats();
   }
+  const uint8_t* scales = panel + 64 * first_group;
   for (int k = 0; k < columns; k += kActivationBlock) {
+    if constexpr (F::kScaleColumns > 0) {
+      if (k % F::kScaleColumns == 0) {
+        scales = panel + 64 * first_group;
+        panel += 4 * kPanelRows;
+      }
+    }
     const int end = columns - k < kActivationBlock ? columns - k : kActivationBlock;
     Floats parts[kGroups][kTokens];
     PRONK_UNROLL
@@ -90,7 +113,10 @@ void multiply_tile_f32(const uint8_t* panel, int first_group, const float* x, in
     PRONK_UNROLL
     for (int g = 0; g < kGroups; ++g) {
       PRONK_UNROLL
-      for (int t = 0; t < kTokens; ++t) out[g][t] = add(out[g][t], parts[g][t]);
+      for (int t = 0; t < kTokens; ++t)
+        out[g][t] = F::kScaleColumns > 0
+                        ? fused(load_floats(scales + 64 * g), parts[g][t], out[g][t])
+                        : add(out[g][t], parts[g][t]);
     }
   }
   PRONK_UNROLL

@@ -4,7 +4,7 @@
 // Weights are packed in panels of 32 rows (kernels/pack.h); one call computes one panel for all T
 // rows of activations, and the caller splits the panels over threads. Every output is one chain of
 // operations in the order of the columns, so its bits do not depend on T, on the rows beside it, on
-// the split over threads; and for block types (all but F32, F16, BF16, F8E4M3) times integers not
+// the split over threads; and for block types (all but F32, F16, BF16 and both FP8) times integers not
 // on the instruction set either.
 #pragma once
 #include <stdint.h>
@@ -19,7 +19,7 @@ inline constexpr int kActivationBlock = 32;  // columns that share one activatio
 // whose lines do not fall on each other in a cache as those of rows do whose length is a power of
 // two.
 inline constexpr int kTileTokens = 16;
-inline constexpr int kNumWeightTypes = 17;  // DType's values, in its order
+inline constexpr int kNumWeightTypes = 18;  // DType's values, in its order
 
 // What is kept of the sum of a block's columns 0-15, of columns 16-31, and of all 32.
 inline constexpr int kBlockSums = 3;

@@ -310,6 +310,21 @@ void pack_columns(const PanelRows& rows, std::int64_t row_size, std::byte* out) 
     }
 }
 
+// A line of scales of each group, then [64 pairs of columns][32 rows][2].
+void pack_f8_scaled(const PanelRows& rows, int columns, std::byte* out) {
+  constexpr int kValues = sizeof F8Scaled{}.values;
+  for (int b = 0; b < columns / kValues; ++b, out += kPanelRows * sizeof(F8Scaled)) {
+    PanelRows values{};
+    for (std::size_t r = 0; r < rows.size(); ++r) {
+      const std::byte* block = rows[r] ? rows[r] + b * std::ptrdiff_t{sizeof(F8Scaled)} : nullptr;
+      const float none = 0;
+      std::memcpy(out + 4 * r, block ? static_cast<const void*>(block) : &none, sizeof none);
+      if (block) values[r] = block + offsetof(F8Scaled, values);
+    }
+    pack_columns<2>(values, kValues, out + kPanelRows * sizeof(float));
+  }
+}
+
 }  // namespace
 
 static_assert(kNumWeightTypes == kNumDTypes);
@@ -357,6 +372,8 @@ void pack_panel(DType type, const PanelRows& rows, int columns, std::byte* out) 
       return pack_blocks<IQ4_XS>(rows, columns, out);
     case DType::kMXFP4:
       return pack_mxfp4(rows, columns, out);
+    case DType::kF8Scaled:
+      return pack_f8_scaled(rows, columns, out);
   }
 }
 

@@ -210,6 +210,19 @@ void unpack_columns(int value_size, const std::byte* panel, int row, std::int64_
                 static_cast<std::size_t>(std::min<std::int64_t>(value_size, row_size - offset)));
 }
 
+void unpack_f8_scaled(const std::byte* panel, int row, int columns, std::byte* out) {
+  constexpr int kValues = sizeof F8Scaled{}.values;
+  for (int b = 0; b < columns / kValues; ++b, panel += kPanelRows * sizeof(F8Scaled)) {
+    F8Scaled block;
+    std::memcpy(&block.scale, panel + row * static_cast<int>(sizeof block.scale),
+                sizeof block.scale);
+    unpack_columns(2, panel + kPanelRows * sizeof block.scale, row, kValues,
+                   reinterpret_cast<std::byte*>(block.values));
+    std::memcpy(out, &block, sizeof block);
+    out += sizeof block;
+  }
+}
+
 }  // namespace
 
 void unpack_row(DType type, const std::byte* panel, int row, int columns, std::byte* out) {
@@ -250,6 +263,8 @@ void unpack_row(DType type, const std::byte* panel, int row, int columns, std::b
       return unpack_blocks<IQ4_XS>(type, panel, row, columns, out);
     case DType::kMXFP4:
       return unpack_blocks<MXFP4>(type, panel, row, columns, out);
+    case DType::kF8Scaled:
+      return unpack_f8_scaled(panel, row, columns, out);
   }
 }
 

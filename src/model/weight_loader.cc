@@ -35,9 +35,6 @@ const TensorSource& find_tensor(const ModelSource& source, const std::string& na
   return found->second;
 }
 
-// FP8 with scales has no packed kernel: its values, times their scales, are packed as BF16.
-DType packed_type_of(const TensorSource& t) { return t.has_scales() ? DType::kBF16 : t.dtype; }
-
 // Whether the file has the panels as they are wanted.
 bool has_panels(const TensorSource& t, const Linear& w) {
   return t.panels && w.packed_type == t.dtype;
@@ -172,7 +169,7 @@ LlamaWeights plan_weights(const ModelSource& source, Precision precision) {
     return weights;
   const auto set_type = [&](auto& w) {
     if constexpr (requires { w.packed_type; })
-      w.packed_type = fp32 ? DType::kF32 : packed_type_of(find_tensor(source, w.name));
+      w.packed_type = fp32 ? DType::kF32 : panel_type(find_tensor(source, w.name));
   };
   weights.for_each_tensor(set_type);
   weights.embedding.packed_type.reset();

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "formats/gguf_file.h"
 #include "formats/model_source.h"
 #include "formats/model_writer.h"
 #include "formats/tensor_names.h"
@@ -18,8 +19,7 @@ namespace fs = std::filesystem;
 enum class Format { kGguf, kHuggingFace };
 
 bool holds(Format format, DType type) {
-  if (type == DType::kF8E4M3) return false;  // both would need its scales
-  if (format == Format::kGguf) return true;
+  if (format == Format::kGguf) return is_in_gguf(type);
   return type == DType::kF32 || type == DType::kF16 || type == DType::kBF16;
 }
 

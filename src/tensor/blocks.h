@@ -41,6 +41,13 @@ struct MXFP4 {  // w = 2^(e − 128) kE2m1Doubled[q]
   std::uint8_t nibbles[16];
 };
 
+// 128 values. No file but pronk's own has these: FP8 comes with its scales apart.
+
+struct F8Scaled {  // w = scale · E4M3
+  float scale;
+  std::uint8_t values[128];
+};
+
 // 256 values.
 
 struct Q2_K {               // w = d scale q − dmin min; 16 sub-blocks of 16
@@ -84,7 +91,7 @@ static_assert(sizeof(Q4_0) == 18 && sizeof(Q4_1) == 20 && sizeof(Q5_0) == 22 &&
               sizeof(Q5_1) == 24 && sizeof(Q8_0) == 34 && sizeof(IQ4_NL) == 18 &&
               sizeof(MXFP4) == 17 && sizeof(Q2_K) == 84 && sizeof(Q3_K) == 110 &&
               sizeof(Q4_K) == 144 && sizeof(Q5_K) == 176 && sizeof(Q6_K) == 210 &&
-              sizeof(IQ4_XS) == 136);
+              sizeof(IQ4_XS) == 136 && sizeof(F8Scaled) == 132);
 
 inline constexpr std::int8_t kIq4Values[16] = {-127, -104, -83, -65, -49, -35, -22, -10,
                                                1,    13,   25,  38,  53,  69,  89,  113};

@@ -92,6 +92,10 @@ void decode(const MXFP4& b, float* out) {
   for (int l = 0; l < kSmall; ++l) out[l] = d * f(kE2m1Doubled[nibble(b.nibbles, l)]);
 }
 
+void decode(const F8Scaled& b, float* out) {
+  for (const std::uint8_t value : b.values) *out++ = f8e4m3_to_float(value) * b.scale;
+}
+
 void decode(const Q2_K& b, float* out) {
   const float d = half_to_float(b.d), dmin = half_to_float(b.dmin);
   for (int i = 0; i < kLarge; ++i) {
@@ -200,6 +204,8 @@ void dequantize_row(DType type, const std::byte* row, std::int64_t n, float* out
       return decode_row<IQ4_XS, kLarge>(row, n, out);
     case DType::kMXFP4:
       return decode_row<MXFP4, kSmall>(row, n, out);
+    case DType::kF8Scaled:
+      return decode_row<F8Scaled, std::size(F8Scaled{}.values)>(row, n, out);
   }
 }
 

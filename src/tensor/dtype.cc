@@ -29,6 +29,7 @@ constexpr std::array<DTypeInfo, kNumDTypes> kInfos{{
     {"IQ4_NL", 32, sizeof(blocks::IQ4_NL)},
     {"IQ4_XS", 256, sizeof(blocks::IQ4_XS)},
     {"MXFP4", 32, sizeof(blocks::MXFP4)},
+    {"F8_SCALED", 128, sizeof(blocks::F8Scaled)},
 }};
 
 }  // namespace

@@ -26,8 +26,9 @@ enum class DType : std::uint8_t {
   kIQ4_NL,
   kIQ4_XS,
   kMXFP4,
+  kF8Scaled,  // F8_E4M3 with a scale for each 128 values: in packed panels, in no other file
 };
-inline constexpr int kNumDTypes = 17;
+inline constexpr int kNumDTypes = 18;
 
 struct DTypeInfo {
   const char* name;  // as GGUF tools write it: "Q4_K"

@@ -246,7 +246,7 @@ TEST_F(PackedFile, AFullDiskLeavesNothing) {
     EXPECT_EQ(entry.path().string().find(path_.string()), std::string::npos) << entry.path();
 }
 
-TEST_F(PackedFile, ScaledFp8IsRefusedWithAWayOn) {
+TEST_F(PackedFile, Fp8OfOddScalesIsRefusedWithAWayOn) {
   ModelSource source = full_source(model_, file_);
   const float scale = 2;
   TensorSource& t = source.tensors.at("model.layers.0.mlp.up_proj.weight");

@@ -11,6 +11,7 @@
 
 #include "kernels/kernel_table.h"
 #include "kernels/pack.h"
+#include "tensor/blocks.h"
 #include "tensor/dequantize.h"
 #include "tensor/half.h"
 
@@ -19,7 +20,10 @@ namespace pronk::kernels {
 using Bytes = std::vector<std::byte>;
 
 inline std::size_t index(DType type) { return static_cast<std::size_t>(type); }
-inline bool is_block_type(DType type) { return info(type).block_size > 1; }
+// Whose products are of integers.
+inline bool is_block_type(DType type) {
+  return info(type).block_size > 1 && type != DType::kF8Scaled;
+}
 
 // Where a block's 16-bit floats stand, to make them plain numbers.
 inline std::vector<int> halfs_of(DType type) {
@@ -42,8 +46,24 @@ inline std::vector<int> halfs_of(DType type) {
   }
 }
 
+// Every number of E4M3, and scales.
+inline Bytes random_f8_row(int columns, std::mt19937& rng) {
+  std::uniform_real_distribution<float> scale(-0.02f, 0.02f);
+  Bytes row(static_cast<std::size_t>(row_bytes(DType::kF8Scaled, columns)));
+  blocks::F8Scaled block;
+  for (std::size_t at = 0; at < row.size(); at += sizeof block) {
+    block.scale = scale(rng);
+    for (std::uint8_t& v : block.values) do
+        v = static_cast<std::uint8_t>(rng());
+      while ((v & 0x7f) == 0x7f);
+    std::memcpy(row.data() + at, &block, sizeof block);
+  }
+  return row;
+}
+
 // Random stored bytes of any type, every bit pattern of the integers possible.
 inline Bytes random_row(DType type, int columns, std::mt19937& rng) {
+  if (type == DType::kF8Scaled) return random_f8_row(columns, rng);
   Bytes row(static_cast<std::size_t>(row_bytes(type, columns)));
   if (!is_block_type(type)) {
     std::normal_distribution<float> normal(0, 0.05f);
@@ -186,7 +206,7 @@ inline std::vector<float> multiply(const KernelTable& table, const Matrix& m,
 }
 
 inline int columns_for(DType type, int about) {
-  const int unit = is_block_type(type) ? std::max(32, info(type).block_size) : 1;
+  const int size = info(type).block_size, unit = size > 1 ? std::max(32, size) : 1;
   return std::max(unit, about / unit * unit);
 }
 

@@ -57,7 +57,7 @@ TEST_P(PromptLinears, AreWithinTheBoundOfFloat64) {
           for (int k = 0; k < columns; ++k) {
             const double a = x.value(ActivationKind::kBF16, t, k);
             const double weight = w[static_cast<std::size_t>(k)];
-            const double error = is_block_type(type()) ? 0x1p-7 * std::fabs(weight) : 0;
+            const double error = type() == DType::kBF16 ? 0 : 0x1p-7 * std::fabs(weight);
             sum += weight * a;
             bound += std::fabs(a) * (gamma * std::fabs(weight) + error + 0x1p-14 * largest);
           }
@@ -84,6 +84,19 @@ TEST_P(PromptLinears, HaveTheSameBitsAloneAndInAnyBatch) {
         ASSERT_EQ(std::memcmp(part.data(), whole.data() + t * rows, part.size() * 4), 0)
             << table->name << ": " << batch << " from token " << t;
       }
+  }
+}
+
+// Where weights take rows of replies as bf16 too, a row has the same bits by either kernel.
+TEST_P(PromptLinears, AreThePanelsProductsWhereAllRowsAreBf16) {
+  const int columns = columns_for(type(), 512), tokens = 37, rows = 70;
+  const Matrix m = random_matrix(type(), rows, columns, rng);
+  const auto values = random_activations(tokens, columns, rng);
+  for (const KernelTable* table : tables_for(type())) {
+    if (table->linear.activation_kind[index(type())] != ActivationKind::kBF16) continue;
+    const OwnedActivations x(table->linear, type(), values.data(), tokens, columns,
+                             SecondPlane::kFast);
+    EXPECT_EQ(multiply(*table, m, x), multiply_prompt(*table, m, x, rows)) << table->name;
   }
 }
 
@@ -118,7 +131,7 @@ std::vector<int> prompt_types() {
   std::vector<int> types;
   for (int i = 0; i < kNumDTypes; ++i) {
     const auto type = static_cast<DType>(i);
-    if (is_block_type(type) || type == DType::kBF16) types.push_back(i);
+    if (info(type).block_size > 1 || type == DType::kBF16) types.push_back(i);
   }
   return types;
 }

@@ -68,6 +68,8 @@ class Linears : public testing::TestWithParam<int> {
 
 TEST_P(Linears, AreWithinTheBoundOfFloat64) {
   for (const KernelTable* table : tested_tables()) {
+    // Tiles take FP8 times its scale rounded to bf16: linear_prompt_test.cc has their bound.
+    if (type() == DType::kF8Scaled && table->linear.multiply_bf16[index(type())]) continue;
     SCOPED_TRACE(table->name);
     for (const auto& [rows, about] : {std::pair{32, 512}, {45, 1056}, {7, 172}, {64, 33}}) {
       const int columns = columns_for(type(), about);

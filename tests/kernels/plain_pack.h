@@ -286,6 +286,18 @@ inline void pack_pairs(const PanelRows& rows, int columns, std::byte* out) {
   }
 }
 
+// A block's 32 scales, then [128 / 2][32 rows][2].
+inline void pack_f8_scaled(const PanelRows& rows, int columns, std::byte* out) {
+  for (int b = 0; b < columns / 128; ++b, out += kPanelRows * sizeof(F8Scaled))
+    for (int r = 0; r < kPanelRows; ++r) {
+      const std::byte* row = rows[static_cast<std::size_t>(r)];
+      const F8Scaled block = row ? load_block<F8Scaled>(row, b) : F8Scaled{};
+      std::memcpy(out + 4 * r, &block.scale, 4);
+      for (int k = 0; k < 128; ++k)
+        out[4 * kPanelRows + k / 2 * 64 + 2 * r + k % 2] = static_cast<std::byte>(block.values[k]);
+    }
+}
+
 inline void pack_panel(DType type, const PanelRows& rows, int columns, std::byte* out) {
   switch (type) {
     case DType::kF32:
@@ -322,6 +334,8 @@ inline void pack_panel(DType type, const PanelRows& rows, int columns, std::byte
       return pack_blocks<IQ4_XS>(rows, columns, out);
     case DType::kMXFP4:
       return pack_mxfp4(rows, columns, out);
+    case DType::kF8Scaled:
+      return pack_f8_scaled(rows, columns, out);
   }
 }
 
