@@ -179,18 +179,15 @@ float largest_of(const float* x, int64_t n, int64_t* where) {
   bool nan = false;
   *where = 0;
   over_stretches(n, [&](int64_t begin, int64_t count) {
-    Lanes most = all(-kInfinity), zeros = all(0);  // 0 · a is NaN where a is not finite
+    // 0 · a is NaN where a is NaN or infinity, not where it is -infinity: a row has many banned.
+    Lanes most = all(-kInfinity), zeros = all(0);
+    const auto take = [&](Lanes a) {
+      most = max(most, a);
+      zeros = fma(max(all(-__FLT_MAX__), a), all(0), zeros);
+    };
     over(
-        count,
-        [&](int64_t i) {
-          const Lanes a = load(x + begin + i);
-          most = max(most, a);
-          zeros = fma(a, all(0), zeros);
-        },
-        [&](int64_t i, int rest) {
-          most = max(most, load_first(x + begin + i, rest, -kInfinity));
-          zeros = fma(load_first(x + begin + i, rest, 0), all(0), zeros);
-        });
+        count, [&](int64_t i) { take(load(x + begin + i)); },
+        [&](int64_t i, int rest) { take(load_first(x + begin + i, rest, -kInfinity)); });
     if (any_nan(zeros)) nan |= has_nan(x + begin, count);
     const float top = max_of(most);
     if (top > best) {

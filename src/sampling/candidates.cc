@@ -1,8 +1,6 @@
 #include "sampling/candidates.h"
 
 #include <algorithm>
-#include <array>
-#include <cmath>
 #include <limits>
 
 #include "kernels/isa.h"
@@ -144,55 +142,29 @@ Place kth_largest(std::span<const float> values, std::size_t k) {
   return *std::max_element(best.begin(), best.end());
 }
 
-namespace {
-
-// Leaves those of the items among which the place is: of 256 equal ranges of their keys, the one
-// where the mass is reached. Returns what the items before them weigh.
-double narrow_to_one_range(std::vector<Weighted>& items, double target) {
-  const auto by_key = [](const Weighted& a, const Weighted& b) {
-    return a.place.key < b.place.key;
-  };
-  const auto [least, most] = std::minmax_element(items.begin(), items.end(), by_key);
-  const float first = least->place.key, width = most->place.key - first;
-  if (!(width > 1e-6f && width < kInfinity)) return 0;
-  constexpr std::size_t kRanges = 256;
-  const auto range_of = [first, scale = kRanges / width](const Weighted& item) {
-    return std::min(kRanges - 1, static_cast<std::size_t>((item.place.key - first) * scale));
-  };
-  std::array<double, kRanges> mass{};
-  std::size_t last = 0;
-  for (const Weighted& item : items) {
-    mass[range_of(item)] += item.weight;
-    last = std::max(last, range_of(item));
-  }
-  double before = 0;
-  std::size_t range = 0;
-  while (range < last && before + mass[range] < target) before += mass[range++];
-  std::erase_if(items, [&](const Weighted& item) { return range_of(item) != range; });
-  return before;
-}
-
-}  // namespace
-
-Place place_of_mass(std::vector<Weighted>& items, double target) {
+Place place_of_mass(std::span<Weighted> items, double target) {
   const auto by_place = [](const Weighted& a, const Weighted& b) { return a.place < b.place; };
-  double before = narrow_to_one_range(items, target);
-  std::span<Weighted> left = items;
-  while (left.size() > 1) {
+  double before = 0;
+  if (std::is_sorted(items.begin(), items.end(), by_place)) {  // ties, which may be a whole row
+    for (const Weighted& item : items)
+      if (before += item.weight; before >= target) return item.place;
+    return items.back().place;
+  }
+  while (items.size() > 1) {
     // The better half to the front: does it weigh enough?
-    const std::size_t half = left.size() / 2;
-    std::nth_element(left.begin(), left.begin() + static_cast<std::ptrdiff_t>(half), left.end(),
+    const std::size_t half = items.size() / 2;
+    std::nth_element(items.begin(), items.begin() + static_cast<std::ptrdiff_t>(half), items.end(),
                      by_place);
     double mass = 0;
-    for (const Weighted& item : left.first(half)) mass += item.weight;
+    for (const Weighted& item : items.first(half)) mass += item.weight;
     if (before + mass >= target) {
-      left = left.first(half);
+      items = items.first(half);
     } else {
       before += mass;
-      left = left.subspan(half);
+      items = items.subspan(half);
     }
   }
-  return left.front().place;
+  return items.front().place;
 }
 
 }  // namespace pronk

@@ -25,6 +25,12 @@ struct Place {
   }
 };
 
+// A candidate's place and what it weighs.
+struct Weighted {
+  Place place;
+  float weight = 0;
+};
+
 // Ascending by id. At first they are a whole row, which is neither copied nor written out as a
 // list: banned tokens (-infinity) are in it still and weigh nothing. The first sampler that
 // shortens it makes it a list, of those that are allowed alone. Reused from step to step, so that a
@@ -76,6 +82,9 @@ class Candidates {
     find_max();
   }
 
+  // Room for a sampler's own list of some of them.
+  std::vector<Weighted>& scratch() { return scratch_; }
+
  private:
   static constexpr float kBanned = -std::numeric_limits<float>::infinity();
   void find_max();
@@ -86,6 +95,7 @@ class Candidates {
   std::vector<TokenId> ids_;
   std::vector<float> list_;
   std::vector<float> weights_;
+  std::vector<Weighted> scratch_;
   std::vector<double> sums_;  // of the weights, by stretches
   float max_ = 0;
 };
@@ -94,14 +104,8 @@ class Candidates {
 // first on a tie. Returned as Place{-value, index}.
 Place kth_largest(std::span<const float> values, std::size_t k);
 
-// A candidate's place and what it weighs.
-struct Weighted {
-  Place place;
-  float weight = 0;
-};
-
 // The place of the last item of the shortest beginning, in order, that weighs `target` or more;
-// the last of all when none does. Keeps of `items` (not empty) what it needs. O(n) expected.
-Place place_of_mass(std::vector<Weighted>& items, double target);
+// the last of all when none does. Reorders `items` (not empty). O(n) expected.
+Place place_of_mass(std::span<Weighted> items, double target);
 
 }  // namespace pronk

@@ -5,8 +5,12 @@
 #include <cmath>
 #include <limits>
 
+#include "sampling/mass_range.h"
+
 namespace pronk {
 namespace {
+
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
 // A logit so low that nothing below it weighs `weight` or more, rounding included.
 float bar_of(const Candidates& c, double weight) {
@@ -35,55 +39,19 @@ double sum_below_max(const Candidates& c, std::span<const float> weights) {
   return sum;
 }
 
-// Distances of logits from a center, in ranges of equal width; the last one has no end.
-class Ranges {
- public:
-  static constexpr std::size_t kNum = 1024;
-  explicit Ranges(float center) : center_(center) {}
-  float key(float logit) const { return std::fabs(center_ - logit); }
-  // Its whole part is the range.
-  float place(float logit) const { return std::min(key(logit) * kPerUnit, float{kNum - 1}); }
-
- private:
-  static constexpr float kPerUnit = 64;
-  float center_;
-};
-
-// As place_of_mass, in the order of distance from `center`: the range in which the mass is reached
-// first, so that only what lies in it has to be put in order.
-Place nearest_of_mass(const Candidates& c, std::span<const float> weights, float center,
-                      double target) {
-  constexpr std::size_t kLanes = 16;
-  const Ranges ranges(center);
-  const std::span<const float> logits = c.logits();
-  std::array<std::array<double, Ranges::kNum>, 2> mass{};  // two: neighbours are often alike
-  for (std::size_t i = 0; i < logits.size(); ++i)
-    mass[i % 2][static_cast<std::size_t>(ranges.place(logits[i]))] += weights[i];
-
-  std::size_t range = 0, last_used = 0;
-  double before = 0;
-  for (std::size_t i = 0; i < Ranges::kNum; ++i)
-    if (mass[0][i] + mass[1][i] > 0) last_used = i;
-  for (; range < last_used && before + mass[0][range] + mass[1][range] < target; ++range)
-    before += mass[0][range] + mass[1][range];
-
-  std::vector<Weighted> items;
-  const auto is_inside = [&, least = static_cast<float>(range)](std::size_t i) {
-    const float place = ranges.place(logits[i]);
-    return (place >= least) & (place < least + 1);
-  };
-  for (std::size_t begin = 0; begin < logits.size(); begin += kLanes) {
-    const std::size_t end = std::min(begin + kLanes, logits.size());
-    int num_inside = kLanes;
-    if (end - begin == kLanes) {
-      num_inside = 0;
-      for (std::size_t lane = 0; lane < kLanes; ++lane) num_inside += is_inside(begin + lane);
-    }
-    if (num_inside == 0) continue;
-    for (std::size_t i = begin; i < end; ++i)
-      if (is_inside(i)) items.push_back({{ranges.key(logits[i]), c.id(i)}, weights[i]});
-  }
-  return place_of_mass(items, target - before);
+// The place, in the order of place_of(i), at which the mass reaches the target. That order is one
+// of distance from `center`, save that it may tell apart what is equally far.
+template <class PlaceOf>
+Place place_of_mass(Candidates& c, std::span<const float> weights, float center, double target,
+                    PlaceOf place_of) {
+  const MassRange range = range_of_mass(c.logits(), weights, center, target);
+  std::vector<Weighted>& items = c.scratch();
+  items.clear();
+  for_each_within(c.logits(), center, range, [&](std::size_t i) {
+    items.push_back({place_of(i), weights[i]});
+  });
+  if (items.empty()) return {kInfinity, std::numeric_limits<TokenId>::max()};  // all of them
+  return place_of_mass(items, target - range.before);
 }
 
 }  // namespace
@@ -103,7 +71,9 @@ void keep_typical(Candidates& c, double p) {
   // ln p_i = logit_i - max - ln total;  H = -sum p_i ln p_i;  |-ln p_i - H| = |center - logit_i|
   const auto center = static_cast<float>(c.max_logit() + sum_below_max(c, weights) / total);
   const double more_than_p = std::nextafter(p, 2.0);
-  const Place last = nearest_of_mass(c, weights, center, more_than_p * total);
+  const Place last = place_of_mass(c, weights, center, more_than_p * total, [&](std::size_t i) {
+    return Place{std::fabs(center - c.logits()[i]), c.id(i)};
+  });
   c.keep_most_if([center, last](float logit, TokenId id) {
     const float key = std::fabs(center - logit);
     return (key < last.key) | ((key == last.key) & (id <= last.id));
@@ -116,9 +86,8 @@ void keep_top_p(Candidates& c, double p) {
   const double total = c.total_weight();
   c.keep_at_least(bar_of(c, (1 - p) * total / static_cast<double>(c.size())));
   const std::span<const float> weights = c.weights();
-  std::vector<Weighted> items(c.size());
-  for (std::size_t i = 0; i < c.size(); ++i) items[i] = {c.place(i), weights[i]};
-  const Place last = place_of_mass(items, p * total);
+  const Place last = place_of_mass(c, weights, c.max_logit(), p * total,
+                                   [&](std::size_t i) { return c.place(i); });
   c.keep_if([&](std::size_t i) { return !(last < c.place(i)); });
 }
 

@@ -38,6 +38,10 @@ TEST(VocabularyKernels, LargestIsTheMaximumOrNan) {
       EXPECT_TRUE(std::isnan(t->vector.largest(row.data(), n))) << t->name;
       std::fill(row.begin(), row.end(), -kInf);
       EXPECT_EQ(t->vector.largest(row.data(), n), -kInf) << t->name;
+      row[row.size() / 2] = -3;  // all others banned
+      EXPECT_EQ(t->vector.largest(row.data(), n), -3) << t->name;
+      row[row.size() / 2] = kNan;
+      EXPECT_TRUE(std::isnan(t->vector.largest(row.data(), n))) << t->name;
     }
 }
 

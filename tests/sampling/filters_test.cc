@@ -104,6 +104,17 @@ TEST(Filters, AnInfiniteLogitLeavesTypicalNothingToChoose) {
   EXPECT_EQ(row.ids().size(), logits.size());
 }
 
+TEST(Filters, TypicalKeepsTheOneThatHoldsAllTheMass) {
+  constexpr float kBanned = -std::numeric_limits<float>::infinity();
+  for (const float others : {kBanned, -1e30f, -100.0f, 0.0f}) {
+    std::vector<float> logits(5000, others);
+    logits[4321] = 100;
+    Row row(logits);
+    keep_typical(row.c, 0.9);
+    EXPECT_EQ(row.ids(), std::vector<TokenId>{4321}) << others;
+  }
+}
+
 TEST(Filters, EqualLogitsAreTakenByLowerId) {
   const auto left = [](auto filter, auto parameter) {
     Row row(std::vector<float>(1000, 1.5f));
