@@ -186,6 +186,7 @@ void pack(benchmark::State& state, DType type) {
 int register_all() {
   for (int i = 0; i < kNumDTypes; ++i) {
     const auto type = static_cast<DType>(i);
+    if (!table().linear.multiply_panel[i]) continue;
     const std::string name = info(type).name;
     for (int percent : {0, 6, 100})
       benchmark::RegisterBenchmark(("tile/" + name + "/" + std::to_string(percent)).c_str(), sweep,

@@ -74,8 +74,7 @@ Result<std::vector<Stored>> plan_tensors(const ModelSource& source) {
                                "which a packed file has no place for; convert the model to bf16 "
                                "first (pronk convert --type bf16)",
                                t.name));
-    const DType type = panel_type(t), own = type == DType::kF8E4M3 ? DType::kF16 : type;
-    all.push_back({&t, t.rows == 1 ? DType::kF32 : own});
+    all.push_back({&t, t.rows == 1 ? DType::kF32 : panel_type(t)});
   }
   return all;
 }

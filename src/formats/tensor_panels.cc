@@ -101,7 +101,7 @@ void pack_panel(const TensorSource& t, DType type, std::int64_t index, const Sto
 }  // namespace
 
 DType panel_type(const TensorSource& t) {
-  if (!t.has_scales()) return t.dtype;
+  if (t.dtype != DType::kF8E4M3) return t.dtype;
   return t.fits_f8_scaled() ? DType::kF8Scaled : DType::kBF16;
 }
 

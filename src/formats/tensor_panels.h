@@ -15,8 +15,8 @@ struct PanelScratch {
   std::vector<float> values;      // of one row
 };
 
-// The type of its panels: its own; of FP8 with scales kF8Scaled, or BF16, to which its values are
-// rounded, where the scales' blocks are not whole ones of that.
+// The type of its panels: its own; of FP8 kF8Scaled, or BF16 where the scales or rows are not of
+// whole blocks of that: what has scales is rounded then.
 DType panel_type(const TensorSource& tensor);
 
 // Writes panels [first, end) (rows 32 first and on) of the tensor as `type`: panel_type(), or one

@@ -49,14 +49,6 @@ PRONK_INLINE Floats f8_as_floats(Ints v) {
   return as_floats(where_equal(rest, 127, broadcast_int(0x7fc00000), value));
 }
 
-struct F8E4M3 : Unscaled {  // [k][32]
-  static constexpr int kColumns = 1, kBytes = 32;
-  template <int j>
-  static PRONK_INLINE Floats weights(const uint8_t* p, int group) {
-    return f8_as_floats(load_bytes(p + 16 * group));
-  }
-};
-
 struct F8Scaled {  // [128 / 2][2 groups][16][2], after the scales
   static constexpr int kColumns = 2, kBytes = 64, kScaleColumns = 128;
   template <int j>

@@ -4,8 +4,8 @@
 // Weights are packed in panels of 32 rows (kernels/pack.h); one call computes one panel for all T
 // rows of activations, and the caller splits the panels over threads. Every output is one chain of
 // operations in the order of the columns, so its bits do not depend on T, on the rows beside it, on
-// the split over threads; and for block types (all but F32, F16, BF16 and both FP8) times integers not
-// on the instruction set either.
+// the split over threads; and for block types (all but F32, F16, BF16 and both FP8) times integers
+// not on the instruction set either.
 #pragma once
 #include <stdint.h>
 
@@ -128,7 +128,8 @@ struct LinearKernels {
   int activation_max[kNumWeightTypes];  // Activations::max, the same for all instruction sets
 
   // y[t · y_stride + r] = Σ_k x[t, k] · W[r, k] for the first num_rows (1-32) rows of a packed
-  // panel and all t, x with the type's kind and max. One thread; nothing but y is written.
+  // panel and all t, x with the type's kind and max. One thread; nothing but y is written. Null for
+  // F8_E4M3, which is packed as F8_SCALED.
   void (*multiply_panel[kNumWeightTypes])(const void* panel, const Activations& x, int num_rows,
                                           float* y, int64_t y_stride);
 

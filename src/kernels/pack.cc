@@ -282,8 +282,6 @@ void put_values(Words word, int count, std::int64_t stride, std::byte* out) {
   if constexpr (kSize == 2) {
     const Halves h = reinterpret_cast<Halves>(word);
     word = reinterpret_cast<Words>(__builtin_shufflevector(h, h, 0, 2, 4, 6, 1, 3, 5, 7));
-  } else if constexpr (kSize == 1) {
-    word = transpose_octets(word);
   }
   std::byte bytes[16];
   std::memcpy(bytes, &word, sizeof bytes);
@@ -345,7 +343,7 @@ void pack_panel(DType type, const PanelRows& rows, int columns, std::byte* out) 
     case DType::kBF16:
       return pack_columns<4>(rows, row_size, out);  // pairs
     case DType::kF8E4M3:
-      return pack_columns<1>(rows, row_size, out);
+      return PRONK_CHECK(false, "FP8 is packed as F8_SCALED");
     case DType::kQ4_0:
       return pack_blocks<Q4_0>(rows, columns, out);
     case DType::kQ4_1:

@@ -10,7 +10,6 @@ namespace pronk::kernels {
 
 using Words = std::uint32_t __attribute__((vector_size(16)));   // one word of each of 4 rows
 using Halves = std::uint16_t __attribute__((vector_size(16)));  // the same bytes
-using Octets = std::uint8_t __attribute__((vector_size(16)));
 
 // Where the rows stand; none is null.
 struct FourRows {
@@ -104,14 +103,6 @@ template <class Word>
 Word scatter_every_fourth_bit(Word w) {  // the way back
   for (int i = 3; i >= 0; --i) exchange_within(w, kEveryFourth[i].shift, kEveryFourth[i].mask);
   return w;
-}
-
-// 4 x 4 bytes, transposed: byte c of four rows side by side.
-inline Words transpose_octets(Words w) {
-  const auto shuffle = [](Octets v) {
-    return __builtin_shufflevector(v, v, 0, 8, 1, 9, 2, 10, 3, 11, 4, 12, 5, 13, 6, 14, 7, 15);
-  };
-  return reinterpret_cast<Words>(shuffle(shuffle(reinterpret_cast<Octets>(w))));
 }
 
 }  // namespace pronk::kernels

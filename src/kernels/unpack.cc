@@ -236,7 +236,7 @@ void unpack_row(DType type, const std::byte* panel, int row, int columns, std::b
     case DType::kF16:
       return unpack_columns(2, panel, row, row_size, out);
     case DType::kF8E4M3:
-      return unpack_columns(1, panel, row, row_size, out);
+      return PRONK_CHECK(false, "FP8 is packed as F8_SCALED");
     case DType::kQ4_0:
       return unpack_blocks<Q4_0>(type, panel, row, columns, out);
     case DType::kQ4_1:

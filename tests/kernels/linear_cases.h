@@ -20,6 +20,14 @@ namespace pronk::kernels {
 using Bytes = std::vector<std::byte>;
 
 inline std::size_t index(DType type) { return static_cast<std::size_t>(type); }
+// Those that weights are packed as: all but F8_E4M3, which is F8_SCALED then.
+inline std::vector<int> panel_types() {
+  std::vector<int> types;
+  for (int i = 0; i < kNumDTypes; ++i)
+    if (static_cast<DType>(i) != DType::kF8E4M3) types.push_back(i);
+  return types;
+}
+
 // Whose products are of integers.
 inline bool is_block_type(DType type) {
   return info(type).block_size > 1 && type != DType::kF8Scaled;

@@ -180,7 +180,7 @@ TEST_P(Linears, PassNoNumbersOn) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Types, Linears, testing::Range(0, kNumDTypes),
+INSTANTIATE_TEST_SUITE_P(Types, Linears, testing::ValuesIn(panel_types()),
                          [](const testing::TestParamInfo<int>& parameter) {
                            return std::string(
                                pronk::info(static_cast<DType>(parameter.param)).name);

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "kernels/linear_cases.h"
 #include "kernels/plain_pack.h"
 
 namespace pronk::kernels {
@@ -72,7 +73,7 @@ TEST_P(Packing, EndsWhereRowsEnd) {
   for (int columns = 1; columns <= 40; ++columns) expect_equal_to_plain(columns, 32);
 }
 
-INSTANTIATE_TEST_SUITE_P(Types, Packing, testing::Range(0, kNumDTypes),
+INSTANTIATE_TEST_SUITE_P(Types, Packing, testing::ValuesIn(panel_types()),
                          [](const testing::TestParamInfo<int>& parameter) {
                            const auto type = static_cast<DType>(parameter.param);
                            return std::string(pronk::info(type).name);

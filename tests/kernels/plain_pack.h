@@ -307,7 +307,7 @@ inline void pack_panel(DType type, const PanelRows& rows, int columns, std::byte
     case DType::kBF16:
       return pack_pairs(rows, columns, out);
     case DType::kF8E4M3:
-      return pack_columns<1>(rows, columns, out);
+      return;  // as F8_SCALED
     case DType::kQ4_0:
       return pack_blocks<Q4_0>(rows, columns, out);
     case DType::kQ4_1:
