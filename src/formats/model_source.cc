@@ -82,13 +82,13 @@ bool TensorSource::fits_f8_scaled() const {
          });
 }
 
-void TensorSource::copy_f8_scaled(std::int64_t row, std::byte* out) const {
+void TensorSource::copy_f8_scaled(std::int64_t row, const FindBytes& find, std::byte* out) const {
   PRONK_CHECK(fits_f8_scaled(), "only such tensors have such rows");
   const std::int64_t stored = stored_row(row);
   for (const TensorPiece& piece : pieces) {
     const std::int64_t r = stored - piece.row_begin;
     if (r < 0 || r >= piece.num_rows) continue;
-    const std::byte* values = piece.data + r * piece.row_stride;
+    const std::byte* values = find(piece.data + r * piece.row_stride);
     const float* scales = piece.scales ? scales_of_row(piece, r) : nullptr;
     std::byte* to = out + row_bytes(DType::kF8Scaled, piece.column_begin);
     blocks::F8Scaled block;

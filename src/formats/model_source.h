@@ -64,9 +64,11 @@ class TensorSource {
   // they have scales, without which they mean nothing.
   bool copy_row(std::int64_t row, std::byte* out) const;
   // Whether its values are E4M3 whose scales hold for 128 columns in a row or more, as kF8Scaled
-  // has them; and such a row, row_bytes(kF8Scaled, columns), to `out`.
+  // has them; and such a row, row_bytes(kF8Scaled, columns), to `out`. find(data) says where the
+  // bytes that are mapped at `data` are to be read.
   bool fits_f8_scaled() const;
-  void copy_f8_scaled(std::int64_t row, std::byte* out) const;
+  using FindBytes = std::function<const std::byte*(const std::byte* data)>;
+  void copy_f8_scaled(std::int64_t row, const FindBytes& find, std::byte* out) const;
   // The row's exact values (FP8: times its scale, in float32). out: `columns` floats.
   void read_row(std::int64_t row, float* out) const;
   // Whether a stored value means nothing without its scale.

@@ -34,12 +34,12 @@ void for_mapped_rows(const ModelSource& source, const TensorSource& t, std::int6
 // Some of a tensor's rows, copied from its files.
 class StoredRows {
  public:
-  // What raw_row() gives of rows [begin, end).
-  StoredRows(const ModelSource& source, const TensorSource& t, std::int64_t begin, std::int64_t end,
-             std::vector<std::byte>& memory) {
+  // Of rows [begin, end) what raw_row() gives; or all, for copy_f8_scaled().
+  StoredRows(const ModelSource& source, const TensorSource& t, bool all, std::int64_t begin,
+             std::int64_t end, std::vector<std::byte>& memory) {
     std::size_t size = 0;
     const auto plan = [&](const MappedFile& file, const TensorPiece& p, auto bytes) {
-      if (p.num_columns != t.columns || p.scales) return;
+      if (!all && (p.num_columns != t.columns || p.scales)) return;
       copies_.push_back({&file, bytes, size});
       size += bytes.size();
     };
@@ -52,7 +52,7 @@ class StoredRows {
     for (const Copy& c : copies_) c.file->copy(c.mapped, memory_ + c.place);
   }
 
-  // Where a mapped row's copy is; itself, if there is none.
+  // Where the copy of what is mapped there is; itself, if there is none.
   const std::byte* find(const std::byte* row) const {
     for (const Copy& c : copies_) {
       const std::ptrdiff_t offset = row - c.mapped.data();
@@ -79,7 +79,7 @@ void pack_panel(const TensorSource& t, DType type, std::int64_t index, const Sto
     const std::int64_t row = index * kernels::kPanelRows + r;
     if (row >= t.rows) break;
     const std::byte*& place = rows[static_cast<std::size_t>(r)];
-    if (stored && (place = t.raw_row(row)) != nullptr) {
+    if (type == t.dtype && (place = t.raw_row(row)) != nullptr) {
       place = stored->find(place);
       continue;
     }
@@ -89,7 +89,8 @@ void pack_panel(const TensorSource& t, DType type, std::int64_t index, const Sto
     place = copy;
     if (type == t.dtype && t.copy_row(row, copy)) continue;
     if (type == DType::kF8Scaled) {
-      t.copy_f8_scaled(row, copy);
+      t.copy_f8_scaled(
+          row, [&](const std::byte* data) { return stored->find(data); }, copy);
       continue;
     }
     t.read_row(row, scratch.values.data());
@@ -113,9 +114,10 @@ void pack_panels(const ModelSource& source, const TensorSource& t, DType type, s
   for (std::int64_t begin = first; begin < end; begin += at_once) {
     const std::int64_t last = std::min(begin + at_once, end);
     std::optional<StoredRows> stored;
-    if (type == t.dtype)
-      stored.emplace(source, t, begin * kernels::kPanelRows, last * kernels::kPanelRows,
-                     scratch.stored);
+    const bool makes_f8_blocks = type == DType::kF8Scaled && type != t.dtype;
+    if (type == t.dtype || makes_f8_blocks)
+      stored.emplace(source, t, makes_f8_blocks, begin * kernels::kPanelRows,
+                     last * kernels::kPanelRows, scratch.stored);
     for (std::int64_t p = begin; p < last; ++p, out += panel_bytes)
       pack_panel(t, type, p, stored ? &*stored : nullptr, scratch, out);
   }

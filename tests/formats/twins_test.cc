@@ -2,7 +2,10 @@
 #include "formats/expect_equal.h"
 #include "formats/model_source.h"
 #include "formats/synthetic_files.h"
+#include "formats/tensor_panels.h"
+#include "kernels/pack.h"
 #include "support.h"
+#include "tensor/dequantize.h"
 
 namespace pronk {
 namespace {
@@ -94,6 +97,28 @@ struct Fp8Scales {
   const char *type_name, *suffix;
 };
 
+// Panels of the rows in the file, read back.
+void expect_same_in_panels(const ModelSource& source, const std::string& name) {
+  const TensorSource& t = source.tensors.at(name);
+  const DType type = panel_type(t);
+  ASSERT_EQ(type, DType::kF8Scaled) << name;
+  const int columns = static_cast<int>(t.columns);
+  const std::int64_t num_panels = kernels::num_panels(t.rows),
+                     each = kernels::panel_bytes(type, columns);
+  std::vector<std::byte> panels(static_cast<std::size_t>(num_panels * each)),
+      stored(static_cast<std::size_t>(row_bytes(type, columns)));
+  PanelScratch scratch;
+  pack_panels(source, t, type, 0, num_panels, scratch, panels.data());
+  std::vector<float> found(static_cast<std::size_t>(columns)), expected = found;
+  for (std::int64_t row = 0; row < t.rows; ++row) {
+    kernels::unpack_row(type, panels.data() + row / kernels::kPanelRows * each,
+                        static_cast<int>(row % kernels::kPanelRows), columns, stored.data());
+    dequantize_row(type, stored.data(), columns, found.data());
+    t.read_row(row, expected.data());
+    ASSERT_EQ(found, expected) << name << " row " << row;
+  }
+}
+
 void expect_hf_fp8_twin(const Fp8Scales& s, const char* quantization) {
   const SyntheticModel model = make_synthetic({.model_dim = 256, .ffn_dim = 160});
   std::vector<Array> arrays;
@@ -124,6 +149,9 @@ void expect_hf_fp8_twin(const Fp8Scales& s, const char* quantization) {
   ASSERT_OK(source);
   expect_equal(**source, model);
   EXPECT_EQ((*source)->tensors.at("model.layers.1.mlp.up_proj.weight").raw_row(0), nullptr);
+  expect_same_in_panels(**source, "model.layers.1.mlp.up_proj.weight");
+  EXPECT_EQ(panel_type((*source)->tensors.at("model.layers.1.mlp.down_proj.weight")), DType::kBF16)
+      << "rows of 160 are not whole blocks";
 }
 
 TEST(HuggingFaceTwin, FbgemmFp8) {
