@@ -30,8 +30,8 @@ struct F16 : Unscaled {  // [k][32]
   }
 };
 
-struct BF16
-    : Unscaled {  // [k / 2][2 groups][16][2]: pairs of columns, as the bf16 dot product takes them
+// Pairs of columns, as the bf16 dot product takes them.
+struct BF16 : Unscaled {  // [k / 2][2 groups][16][2]
   static constexpr int kColumns = 2, kBytes = 128;
   template <int j>
   static PRONK_INLINE Floats weights(const uint8_t* p, int group) {

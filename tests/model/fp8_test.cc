@@ -3,12 +3,11 @@
 #include <unistd.h>
 
 #include <filesystem>
-#include <numeric>
 #include <span>
 
 #include "formats/packed_file.h"
 #include "kernels/pack.h"
-#include "model/runner.h"
+#include "model/first_logits.h"
 #include "model/synthetic_model.h"
 #include "support.h"
 #include "tensor/dequantize.h"
@@ -60,13 +59,6 @@ std::shared_ptr<ModelSource> source_with(const Scales& s, bool is_cut = false) {
   return source;
 }
 
-std::shared_ptr<const Model> load(std::shared_ptr<const ModelSource> source,
-                                  LoadOptions options = {}) {
-  const auto model = Model::from_source(std::move(source), options);
-  EXPECT_OK(model);
-  return *model;
-}
-
 template <class Check>
 void for_each_matrix(const Model& model, const Check& check) {
   LlamaWeights weights = model.weights();
@@ -74,18 +66,6 @@ void for_each_matrix(const Model& model, const Check& check) {
     if constexpr (requires { w.panels; })
       if (w.panels) check(w);
   });
-}
-
-std::vector<float> logits_of(const std::shared_ptr<const Model>& model) {
-  const auto runner = *make_cpu_runner(model, {.num_threads = 2, .num_kv_pages = 1});
-  const std::vector<TokenId> tokens = {1, 69, 31, 32, 7};
-  std::vector<int> rows(tokens.size());
-  std::iota(rows.begin(), rows.end(), 0);
-  const std::vector<int> pages = {0};
-  const BatchSequence sequence{0, static_cast<int>(tokens.size()), 0, pages};
-  const auto logits = runner->step({tokens, rows, {&sequence, 1}, rows});
-  EXPECT_OK(logits);
-  return {logits->begin(), logits->end()};
 }
 
 class Fp8 : public testing::TestWithParam<Scales> {};

@@ -5,11 +5,11 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
-#include <numeric>
 
 #include "formats/model_writer.h"
 #include "formats/packed_file.h"
 #include "kernels/pack.h"
+#include "model/first_logits.h"
 #include "model/runner.h"
 #include "model/synthetic_model.h"
 #include "support.h"
@@ -44,24 +44,6 @@ std::shared_ptr<ModelSource> model_of(const LlamaConfig& config, DType type) {
     source->owned.push_back(std::move(bytes));
   }
   return source;
-}
-
-std::vector<float> logits_of(const std::shared_ptr<const Model>& model) {
-  const auto runner = *make_cpu_runner(model, {.num_threads = 2, .num_kv_pages = 1});
-  const std::vector<TokenId> tokens = {1, 69, 31, 32, 7};
-  std::vector<int> rows(tokens.size());
-  std::iota(rows.begin(), rows.end(), 0);
-  const std::vector<int> pages = {0};
-  const BatchSequence sequence{0, static_cast<int>(tokens.size()), 0, pages};
-  const auto logits = runner->step({tokens, rows, {&sequence, 1}, rows});
-  EXPECT_OK(logits);
-  return {logits->begin(), logits->end()};
-}
-
-std::shared_ptr<const Model> load(std::shared_ptr<const ModelSource> source, Precision precision) {
-  auto model = Model::from_source(std::move(source), {.precision = precision});
-  EXPECT_OK(model);
-  return *model;
 }
 
 // Bit for bit: NaN are equal to themselves.
@@ -120,7 +102,7 @@ class PackedTypes : public testing::TestWithParam<int> {
     const auto packed = read_model(path_);
     ASSERT_OK(packed);
     for (const Precision p : {Precision::kFast, Precision::kHigh, Precision::kFp32}) {
-      const auto a = load(*packed, p), b = load(plain, p);
+      const auto a = load(*packed, {.precision = p}), b = load(plain, {.precision = p});
       expect_same_weights(*a, *b);
       if (!can_quantize(type())) continue;  // random blocks may give NaN
       EXPECT_EQ(logits_of(a), logits_of(b));
