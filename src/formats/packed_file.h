@@ -39,7 +39,7 @@ Status check_sum(const ModelSource& source);
 
 // Every value is kept exactly: what is computed from the packed model are the same bits. FP8
 // becomes F8_SCALED. Refuses a path that exists and appears whole or not at all. Errors:
-// kUnsupported (FP8 with scales of fewer than 128 columns), kInvalidArgument, kResourceExhausted
+// kUnsupported (FP8 with scales, in other blocks than 128), kInvalidArgument, kResourceExhausted
 // (the disk is full), kCorruptData (the model's files changed meanwhile).
 using PackProgress = std::function<void(std::int64_t done_bytes, std::int64_t total_bytes)>;
 Status write_packed(const ModelSource& source, const std::filesystem::path& path,

@@ -70,9 +70,9 @@ Result<std::vector<Stored>> plan_tensors(const ModelSource& source) {
     const TensorSource& t = source.tensors.at(shape.name);
     if (t.has_scales() && !t.fits_f8_scaled())
       return error(Code::kUnsupported,
-                   fmt::format("{} is FP8 whose scales are not of whole blocks of 128 columns, "
-                               "which a packed file has no place for; convert the model to bf16 "
-                               "first (pronk convert --type bf16)",
+                   fmt::format("{} is FP8 whose rows or scales are not of whole blocks of 128 "
+                               "columns, which a packed file has no place for; convert the model "
+                               "to bf16 first (pronk convert --type bf16)",
                                t.name));
     all.push_back({&t, t.rows == 1 ? DType::kF32 : panel_type(t)});
   }

@@ -11,7 +11,7 @@
 #include "kernels/linear_tile.inc.h"
 // clang-format on
 #if defined(__AVX512BF16__)
-#include "kernels/linear_f8.inc.h"
+#include "kernels/linear_f8_blocks.inc.h"
 #endif
 #if defined(PRONK_AMX)
 // clang-format off
@@ -21,7 +21,10 @@
 #include "kernels/linear_amx_bf16.inc.h"
 // clang-format on
 #elif defined(__AVX512BF16__)
+// clang-format off
 #include "kernels/linear_bf16.inc.h"
+#include "kernels/linear_f8.inc.h"
+// clang-format on
 #endif
 
 namespace pronk::kernels::PRONK_ISA {

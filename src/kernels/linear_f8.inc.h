@@ -1,39 +1,90 @@
-// FP8 with scales as bf16, which holds every number of E4M3: by the CPU's dot product of bf16
-// pairs (linear_bf16.inc.h), or by tiles (linear_amx_bf16.inc.h).
+// Linear layers on FP8 with scales and bf16 activations, as those on BF16 (linear_bf16.inc.h): for
+// each 128 columns f = fma(scale, g, f), g one chain over them.
 namespace pronk::kernels::PRONK_ISA {
 namespace {
 
-// 32 numbers. Exponents lie 120 apart; the subnormal ones, and what is no number, have a table.
-PRONK_INLINE Line f8_as_bf16(const uint8_t* p) {
-  alignas(64) static constexpr uint16_t kSpecial[32] = {
-      0, 0x3b00, 0x3b80, 0x3bc0, 0x3c00, 0x3c20, 0x3c40, 0x3c60, 0, 0, 0, 0, 0, 0, 0, 0,
-      0, 0,      0,      0,      0,      0,      0,      0,      0, 0, 0, 0, 0, 0, 0, 0x7fc0};
-  constexpr int kSubnormal = 8, kNaN = 127, kSignOrNumber = 0xf8;  // number | (sign & mask)
-  const __m512i v = _mm512_cvtepu8_epi16(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
-  const __m512i rest = _mm512_and_si512(v, _mm512_set1_epi16(127));
-  const __m512i usual = _mm512_add_epi16(_mm512_slli_epi16(rest, 4), _mm512_set1_epi16(120 << 7));
-  const __mmask32 is_special = _mm512_cmpge_epu16_mask(
-      _mm512_sub_epi16(rest, _mm512_set1_epi16(kSubnormal)), _mm512_set1_epi16(kNaN - kSubnormal));
-  const __m512i number =
-      _mm512_mask_permutexvar_epi16(usual, is_special, rest, _mm512_load_si512(kSpecial));
-  return _mm512_ternarylogic_epi32(number, _mm512_slli_epi16(v, 8),
-                                   _mm512_set1_epi16(static_cast<int16_t>(0x8000)), kSignOrNumber);
+// A block's weights, unpacked once for many tokens.
+struct alignas(64) UnpackedF8 {
+  uint8_t bytes[F8Block::kPairs][128];
+
+  explicit UnpackedF8(const F8Block& packed) {
+    for (int k = 0; k < F8Block::kPairs; ++k)
+      for (int g = 0; g < 2; ++g) _mm512_store_si512(bytes[k] + 64 * g, packed.pair(k, g));
+  }
+  PRONK_INLINE Line pair(int64_t k, int group) const { return load_line(bytes[k] + 64 * group); }
+};
+
+// Adds 128 columns of kTokens tokens to their outputs.
+template <int kTokens, class Pairs>
+void add_f8_tile(const Pairs& w, const Floats (&scales)[2], const BF16Input& in, Outputs* out) {
+  Floats sums[2][kTokens];
+  PRONK_UNROLL
+  for (int t = 0; t < kTokens; ++t) sums[0][t] = sums[1][t] = zero_floats();
+  add_dots<kTokens>(w, in, sums);
+  PRONK_UNROLL
+  for (int t = 0; t < kTokens; ++t) {
+    PRONK_UNROLL
+    for (int g = 0; g < 2; ++g) out[t][g] = fused(scales[g], sums[g][t], out[t][g]);
+  }
 }
 
-// Where the parts of 128 columns of a panel stand. Each pair asks for the line that lies `ahead`.
-struct F8Block {
-  static constexpr int kPairs = F8Scaled::kScaleColumns / 2, kPairBytes = F8Scaled::kBytes;
-  static constexpr int64_t kBytes = 4 * kPanelRows + int64_t{kPairs} * kPairBytes;
-  const uint8_t* bytes;
-  int64_t ahead;
+template <int kTokens, class Pairs>
+void add_f8_tokens(const Pairs& w, const Floats (&scales)[2], const BF16Input& in, int num_tokens,
+                   Outputs* out) {
+  if (num_tokens == kTokens)
+    add_f8_tile<kTokens>(w, scales, in, out);
+  else if constexpr (kTokens > 1)
+    add_f8_tokens<kTokens - 1>(w, scales, in, num_tokens, out);
+}
 
-  PRONK_INLINE Floats scales(int group) const { return load_floats(bytes + 64 * group); }
-  PRONK_INLINE Line pair(int64_t k, int group) const {
-    const uint8_t* line = bytes + 4 * kPanelRows + k * kPairBytes;
-    if (group == 0) __builtin_prefetch(line + ahead, 0, kPrefetchNear);
-    return f8_as_bf16(line + 32 * group);
+// Block `block` of 128 columns times a tile of tokens.
+template <class Pairs>
+void add_f8_block(const Pairs& w, const Floats (&scales)[2], const Activations& tile, int block,
+                  Outputs* out) {
+  constexpr int kBlocks = F8Scaled::kScaleColumns / kActivationBlock;
+  const int64_t stride = int64_t{tile.num_rows} * kActivationBlock;
+  BF16Input in{tile.bf16 + int64_t{block} * kBlocks * stride, stride, F8Block::kPairs};
+  const int each = tokens_at_once(tile.num_rows);
+  for (int t = 0; t < tile.num_rows; t += each) {
+    const int num_tokens = tile.num_rows - t < each ? tile.num_rows - t : each;
+    add_f8_tokens<kMostTokensBF16>(w, scales, in, num_tokens, out + t);
+    in.x += each * kActivationBlock;
   }
-};
+}
+
+// kTilesTogether tiles at most.
+void multiply_f8_tiles(const uint8_t* panel, const Activations& x, int num_rows, float* y,
+                       int64_t y_stride) {
+  Outputs out[kTilesTogether * kTileTokens];
+  for (int t = 0; t < x.num_rows; ++t) out[t][0] = out[t][1] = zero_floats();
+  const int num_blocks = x.columns / F8Scaled::kScaleColumns;
+  const int64_t ahead = prefetch_for(x.num_rows).into_l1;
+  for (int b = 0; b < num_blocks; ++b, panel += F8Block::kBytes) {
+    const F8Block packed{panel, ahead};
+    const Floats scales[2] = {packed.scales(0), packed.scales(1)};
+    if (x.num_rows <= kMostTokensBF16) {
+      add_f8_block(packed, scales, x, b, out);
+      continue;
+    }
+    const UnpackedF8 unpacked(packed);
+    for (int i = 0; i < x.num_tiles(); ++i)
+      add_f8_block(unpacked, scales, x.tile(i), b, out + i * kTileTokens);
+  }
+  for (int t = 0; t < x.num_rows; ++t) {
+    store(y + t * y_stride, out[t][0], num_rows);
+    if (num_rows > 16) store(y + t * y_stride + 16, out[t][1], num_rows - 16);
+  }
+}
+
+// LinearKernels::multiply_panel of F8_SCALED with bf16 activations.
+void multiply_panel_f8(const void* panel, const Activations& all, int num_rows, float* y,
+                       int64_t y_stride) {
+  for (int i = 0; i < all.num_tiles(); i += kTilesTogether) {
+    multiply_f8_tiles(static_cast<const uint8_t*>(panel), all.tiles(i, kTilesTogether), num_rows, y,
+                      y_stride);
+    y += kTilesTogether * kTileTokens * y_stride;
+  }
+}
 
 }  // namespace
 }  // namespace pronk::kernels::PRONK_ISA

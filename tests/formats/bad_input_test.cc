@@ -173,6 +173,15 @@ TEST(GgufRefuses, TypesThatAreNotBuilt) {
   expect_message(status, Code::kUnsupported, "Q4_K");
 }
 
+TEST(GgufRefuses, TypesOfPackedFilesAloneAreRefused) {
+  GgufBytes g = gguf(make_synthetic(kSmall));
+  g.tensor("blk.0.attn_k.weight", 8, 128, ggml_from_dtype(DType::kF8Scaled),
+           std::string(8 * 132, 0));
+  const Status status = read_gguf_bytes(g.bytes());
+  expect_message(status, Code::kUnsupported, "of type F8_SCALED");
+  EXPECT_EQ(status.error().message.find("MXFP4, F8"), std::string::npos) << "among the supported";
+}
+
 TEST(GgufRefuses, TensorsOfAnotherArchitecture) {
   GgufBytes g = gguf(make_synthetic(kSmall));
   g.tensor("blk.0.attn_q.bias", 1, 8, 0, std::string(32, '\0'));

@@ -27,17 +27,9 @@ constexpr Scales kScales[] = {{"OfTensors", 0, 0, DType::kF8Scaled},
                               {"OfBlocks", 128, 128, DType::kF8Scaled},
                               {"OfNarrowBlocks", 1, 64, DType::kBF16}};
 
-LlamaConfig config() {
-  LlamaConfig c = small_config();
-  c.num_layers = 1;
-  c.model_dim = c.ffn_dim = 256;
-  c.head_dim = 64;
-  return c;
-}
-
 // Values of two ranks side by side, as Meta's checkpoints have them, where `is_cut`.
 std::shared_ptr<ModelSource> source_with(const Scales& s, bool is_cut = false) {
-  auto source = synthetic_model(config(), DType::kF8E4M3);
+  auto source = synthetic_model(wide_config(), DType::kF8E4M3);
   for (auto& [name, tensor] : source->tensors) {
     if (tensor.rows == 1) continue;
     const auto size = static_cast<std::size_t>(2 * tensor.rows * tensor.columns);

@@ -19,15 +19,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Widths that blocks of 256 divide too; a last panel of 6 rows.
-LlamaConfig wide_config() {
-  LlamaConfig c = small_config();
-  c.num_layers = 1;
-  c.model_dim = c.ffn_dim = 256;
-  c.head_dim = 64;
-  return c;
-}
-
 // What cannot be quantized here is blocks of random bits.
 std::shared_ptr<ModelSource> model_of(const LlamaConfig& config, DType type) {
   if (can_quantize(type)) return synthetic_model(config, type);

@@ -30,6 +30,15 @@ inline LlamaConfig small_config() {
   return c;
 }
 
+// Widths that blocks of 256 divide too; a last panel of 6 rows.
+inline LlamaConfig wide_config() {
+  LlamaConfig c = small_config();
+  c.num_layers = 1;
+  c.model_dim = c.ffn_dim = 256;
+  c.head_dim = 64;
+  return c;
+}
+
 // Normal-like values; norms near one.
 inline std::vector<float> synthetic_values(const std::string& name, std::int64_t n, bool norm) {
   const std::uint64_t seed = std::hash<std::string>()(name);
